@@ -1,0 +1,19 @@
+"""Errors of the study's settings, its lake and its dumps. The root is `models.errors.MacromicroError`."""
+
+from models.errors import MacromicroError
+
+
+class StudyError(MacromicroError):
+    """`study.toml` is missing, malformed or contradicts itself."""
+
+
+class LakeError(MacromicroError):
+    """A part of the lake cannot be written or does not fit its declared table."""
+
+
+class DumpError(MacromicroError):
+    """A dump cannot be read; its message becomes the catalogue's reason, written for a coordinator."""
+
+
+class FeatureError(MacromicroError):
+    """A feature was asked for that the catalogue does not hold."""

@@ -1,0 +1,195 @@
+"""The study's settings: what `study.toml` may say, and where a study lives on disk.
+
+Settings are read once, checked as a whole and then frozen. A wrong value is refused with the file, the key and
+what was expected, never replaced by a default. Nothing here touches the lake or Dagster.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from assets.errors import StudyError
+
+HOME_VARIABLE = "MACROMICRO_HOME"
+PAPER_ITEMS = ("vigorous", "gloomy", "concerned", "happy", "unpleasant", "anxious", "cheerful", "depressed", "worried")
+PARTICIPANT_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        message = f"{name!r} is no time zone; write one of the tz database, such as 'Europe/Berlin'"
+        raise ValueError(message) from error
+    return name
+
+
+Zone = Annotated[str, AfterValidator(_zone)]
+
+
+class Section(BaseModel):
+    """A table of `study.toml`: unknown keys are refused, so that a misspelt one is noticed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StudySection(Section):
+    """Who and where: `[study]`."""
+
+    name: str = "study"
+    timezone: Zone
+
+
+class Item(Section):
+    """One self-report item, `[items.<name>]`: the ends of its scale."""
+
+    low: float = 0.0
+    high: float = 100.0
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.low >= self.high:
+            message = f"low ({self.low}) must lie below high ({self.high})"
+            raise ValueError(message)
+        return self
+
+
+class Windows(Section):
+    """`[windows]`: the clock grid of body features, and what an answer looks back on (minutes)."""
+
+    length_minutes: float = Field(5.0, gt=0, le=120)
+    step_minutes: float = Field(5.0, gt=0, le=120)
+    lookback_minutes: float = Field(60.0, gt=0, le=24 * 60)
+    voice_minutes: float = Field(30.0, gt=0, le=24 * 60)
+
+
+class Schedule(Section):
+    """`[schedule]`: when the night begins, as cron in the study's time zone."""
+
+    nightly: str = "0 3 * * *"
+    enabled: bool = True
+
+
+class Gate(Section):
+    """`[gate]`: the evidence a challenger owes before it replaces the champion."""
+
+    min_answers: int = Field(50, ge=1)
+    min_people: int = Field(3, ge=1)
+    coverage: float = Field(0.9, gt=0, lt=1)
+    coverage_tolerance: float = Field(0.1, gt=0, lt=1)
+    worst_decile_harm: float = Field(0.02, ge=0, lt=1)
+
+
+class Training(Section):
+    """`[training]`: seeds and limits of a night's training."""
+
+    seed: int = 0
+    seeds: int = Field(1, ge=1, le=20)
+    max_epochs: int = Field(200, ge=0, le=10_000)
+    min_answers: int = Field(100, ge=1)
+    weighting: str = Field("druw", pattern="^(druw|equal|kendall|dwa|random|rruw)$")
+
+
+class ZoneInterval(Section):
+    """From this local date on, the participant lives in this zone."""
+
+    start: date
+    timezone: Zone
+
+
+class Participant(Section):
+    """`[participants.<code>]`: what differs for one participant."""
+
+    zones: tuple[ZoneInterval, ...] = ()
+
+
+class Study(Section):
+    """Everything `study.toml` says, checked and frozen."""
+
+    study: StudySection
+    items: dict[str, Item]
+    windows: Windows = Windows()
+    schedule: Schedule = Schedule()
+    gate: Gate = Gate()
+    training: Training = Training()
+    participants: dict[Annotated[str, Field(pattern=PARTICIPANT_PATTERN)], Participant] = {}
+
+    @property
+    def timezone(self) -> str:
+        """The study's time zone (tz database name)."""
+        return self.study.timezone
+
+
+def read_study(path: Path) -> Study:
+    """Read and check a `study.toml`.
+
+    Raises:
+        StudyError: the file is absent, no TOML, or holds a wrong or unknown key; the message names it.
+    """
+    try:
+        with path.open("rb") as file:
+            return Study.model_validate(tomllib.load(file))
+    except FileNotFoundError:
+        message = f"{path} does not exist. Make a home with: macromicro --home {path.parent} init --timezone <zone>"
+        raise StudyError(message) from None
+    except tomllib.TOMLDecodeError as error:
+        message = f"{path} is no valid TOML: {error}"
+        raise StudyError(message) from error
+    except ValidationError as error:
+        wrong = "; ".join(f"[{'.'.join(map(str, e['loc']))}] {e['msg']}" for e in error.errors())
+        message = f"{path}: {wrong}"
+        raise StudyError(message) from error
+
+
+@dataclass(frozen=True)
+class Home:
+    """The data home: `inbox/ lake/ dagster/ mlflow/ study.toml` under one folder."""
+
+    root: Path
+
+    @classmethod
+    def find(cls, given: Path | None = None) -> Home:
+        """The home given, else `MACROMICRO_HOME`, else `./home`; always absolute."""
+        return cls((given or Path(os.environ.get(HOME_VARIABLE, "home"))).expanduser().resolve())
+
+    @property
+    def inbox(self) -> Path:
+        """The researcher's folder: read, never changed."""
+        return self.root / "inbox"
+
+    @property
+    def lake(self) -> Path:
+        """The Parquet lake."""
+        return self.root / "lake"
+
+    @property
+    def dagster(self) -> Path:
+        """Dagster's own storage (`DAGSTER_HOME`)."""
+        return self.root / "dagster"
+
+    @property
+    def mlflow(self) -> Path:
+        """MLflow's database and artifacts."""
+        return self.root / "mlflow"
+
+    @property
+    def scratch(self) -> Path:
+        """Checkpoints and other files that may be deleted between nights."""
+        return self.root / "scratch"
+
+    @property
+    def study_file(self) -> Path:
+        """`study.toml`."""
+        return self.root / "study.toml"
+
+    def study(self) -> Study:
+        """Read this home's settings."""
+        return read_study(self.study_file)

@@ -1,0 +1,108 @@
+"""The workers that participant-days are fanned out over.
+
+A `concurrent.futures.Executor` whatever stands behind it: a pool of fresh processes by default (never forked:
+Polars holds locks), the calling thread for one worker, or a Dask cluster when an address is given. Callers submit
+plain functions with picklable arguments and take results as they come.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from multiprocessing import get_context
+from typing import Any, TypeVar
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+WORKERS_VARIABLE = "MACROMICRO_WORKERS"
+DASK_VARIABLE = "MACROMICRO_DASK"
+_THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS"), "1")
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+class Inline(Executor):
+    """Runs what is submitted at once, in the calling thread."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Run `fn` now; its result or error waits in the future."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 (handed to whoever asks the future)
+            future.set_exception(error)
+        return future
+
+
+def worker_count() -> int:
+    """`MACROMICRO_WORKERS`, else one worker a core that this process may use."""
+    given = os.environ.get(WORKERS_VARIABLE)
+    return max(1, int(given)) if given else len(os.sched_getaffinity(0))
+
+
+@contextmanager
+def workers(tasks: int, preload: Callable[[], None] | None = None) -> Iterator[Executor]:
+    """An executor fit for this many tasks; `preload` is run once in each new worker (heavy imports)."""
+    address = os.environ.get(DASK_VARIABLE)
+    if address:
+        from dask.distributed import Client  # an optional dependency: only where a cluster is named
+
+        with Client(address) as client:
+            yield client.get_executor()
+    elif min(tasks, worker_count()) <= 1:
+        yield Inline()
+    else:
+        with single_threaded():
+            pool = ProcessPoolExecutor(min(tasks, worker_count()), mp_context=get_context("spawn"), initializer=preload)
+            with pool:
+                yield pool
+
+
+def fan_out(
+    work: Callable[[Task], Result],
+    tasks: Iterable[Task],
+    *,
+    what: str,
+    preload: Callable[[], None] | None = None,
+    quiet: bool = False,
+) -> Iterator[tuple[Task, Result | Exception]]:
+    """Run `work` on every task and yield each with its result, or the error it raised, as they come.
+
+    A task that fails takes no other down; the caller decides what its error means.
+    """
+    todo = list(tasks)
+    if not todo:
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with workers(len(todo), preload) as executor, Progress(*columns, disable=quiet, transient=True) as progress:
+        bar = progress.add_task(what, total=len(todo))
+        if isinstance(executor, Inline):
+            futures = ((executor.submit(work, task), task) for task in todo)
+        else:
+            waiting = {executor.submit(work, task): task for task in todo}
+            futures = ((future, waiting[future]) for future in as_completed(waiting))
+        for future, task in futures:
+            error = future.exception()
+            progress.advance(bar)
+            if error is None:
+                yield task, future.result()
+            elif isinstance(error, Exception):
+                yield task, error
+            else:
+                raise error
+
+
+@contextmanager
+def single_threaded() -> Iterator[None]:
+    """Processes started inside use one thread each: the pool is the parallelism."""
+    before = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update({name: value for name, value in _THREADS.items() if before[name] is None})
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)

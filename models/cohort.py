@@ -1,0 +1,172 @@
+"""The cohort: what every model, baseline and protocol works on.
+
+Rows are moments, sorted by person and time. A row's own columns were all known at its time (the body before it,
+the voice clip that belongs to it); the past answers of a row are the earlier rows of the same person. Missing
+values are NaN, never zero. The same structure is made from the lake's moments and from the frame that the
+registered model is called with, so both give the same numbers.
+
+Column names of a frame (`<m>` a modality, `<f>` a feature, `<item>` an item of the study):
+
+| column | meaning |
+|---|---|
+| `participant`, `time_us` | study code; UTC µs of the answer or of the time asked about |
+| `day` | the participant's local day |
+| `local_hour` | wall-clock hour of the day, 0–24 |
+| `y_<item>` | the answer in scale units; null where not answered |
+| `<m>.<f>` | the feature in the look-back |
+| `<m>.<f>.past_mean`, `<m>.<f>.past_sd` | the person's own mean and SD of it over earlier moments |
+| `<m>.past_n` | how many earlier moments of the person had this modality |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from models.errors import CohortError
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Item:
+    """One self-report item and the ends of its scale."""
+
+    name: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Modality:
+    """One modality's features over all moments: (rows, features), NaN where missing."""
+
+    names: tuple[str, ...]
+    values: Floats
+    past_mean: Floats
+    past_sd: Floats
+    past_n: Ints
+
+    def take(self, rows: Ints) -> Modality:
+        """These rows only."""
+        return Modality(self.names, self.values[rows], self.past_mean[rows], self.past_sd[rows], self.past_n[rows])
+
+    def masked(self, rows: Mask) -> Modality:
+        """The same with the modality missing on some rows; what the person's past said of it stays."""
+        return replace(self, values=np.where(rows[:, None], np.nan, self.values))
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Moments of many people, sorted by person and time.
+
+    Shapes: `person`, `time_us`, `day`, `local_hour` (rows,); `answers` (rows, items) in scale units.
+    `person[i]` indexes `participants`.
+    """
+
+    items: tuple[Item, ...]
+    participants: tuple[str, ...]
+    person: Ints
+    time_us: Ints
+    day: Ints
+    local_hour: Floats
+    answers: Floats
+    modalities: Mapping[str, Modality]
+
+    def __len__(self) -> int:
+        return len(self.person)
+
+    @property
+    def low(self) -> Floats:
+        """Lower ends of the scales, (items,)."""
+        return np.array([i.low for i in self.items])
+
+    @property
+    def span(self) -> Floats:
+        """Lengths of the scales, (items,)."""
+        return np.array([i.high - i.low for i in self.items])
+
+    @property
+    def labelled(self) -> Mask:
+        """Rows with at least one answer."""
+        return np.asarray(~np.isnan(self.answers).all(axis=1))
+
+    def take(self, rows: Ints | Mask) -> Cohort:
+        """These rows only, in their order; the list of participants stays whole."""
+        index = np.flatnonzero(rows) if rows.dtype == np.bool_ else np.asarray(rows, dtype=np.int64)
+        return replace(
+            self,
+            person=self.person[index],
+            time_us=self.time_us[index],
+            day=self.day[index],
+            local_hour=self.local_hour[index],
+            answers=self.answers[index],
+            modalities={name: m.take(index) for name, m in self.modalities.items()},
+        )
+
+    def rank(self) -> tuple[Ints, Ints]:
+        """Each row's place among its person's rows (from 0), and how many rows that person has."""
+        starts = np.flatnonzero(np.r_[True, self.person[1:] != self.person[:-1]]) if len(self) else np.zeros(0, int)
+        sizes = np.diff(np.r_[starts, len(self)])
+        return np.arange(len(self)) - np.repeat(starts, sizes), np.repeat(sizes, sizes)
+
+
+def cohort_from_frame(frame: pl.DataFrame, items: Sequence[Item], modalities: Mapping[str, Sequence[str]]) -> Cohort:
+    """Build a cohort from a moments frame.
+
+    Args:
+        frame: columns as in the module's table; absent feature columns count as missing.
+        items: the study's items, in order.
+        modalities: for each modality, the features wanted, in order.
+
+    Raises:
+        CohortError: a needed column is absent, or a person has two rows at one time.
+    """
+    needed = ["participant", "time_us", "day", "local_hour"]
+    missing = [c for c in needed if c not in frame.columns]
+    if missing:
+        message = f"the frame lacks {', '.join(missing)}; a moments frame has {', '.join(needed)} and the features"
+        raise CohortError(message)
+    frame = frame.sort("participant", "time_us")
+    if frame.select(pl.struct("participant", "time_us").is_duplicated().any()).item():
+        message = "two rows of one participant share a time; each moment must be unique"
+        raise CohortError(message)
+    participants = tuple(frame["participant"].unique(maintain_order=True))
+    codes = {code: n for n, code in enumerate(participants)}
+    return Cohort(
+        items=tuple(items),
+        participants=participants,
+        person=np.array([codes[p] for p in frame["participant"]], dtype=np.int64),
+        time_us=frame["time_us"].cast(pl.Int64).to_numpy(),
+        day=frame["day"].cast(pl.Date).cast(pl.Int32).cast(pl.Int64).to_numpy(),
+        local_hour=frame["local_hour"].cast(pl.Float64).to_numpy(),
+        answers=_columns(frame, [f"y_{i.name}" for i in items]),
+        modalities={m: _modality(frame, m, tuple(names)) for m, names in modalities.items()},
+    )
+
+
+def _modality(frame: pl.DataFrame, modality: str, names: tuple[str, ...]) -> Modality:
+    columns = [f"{modality}.{n}" for n in names]
+    counts = _columns(frame, [f"{modality}.past_n"])[:, 0]
+    return Modality(
+        names,
+        _columns(frame, columns),
+        _columns(frame, [f"{c}.past_mean" for c in columns]),
+        _columns(frame, [f"{c}.past_sd" for c in columns]),
+        np.nan_to_num(counts, nan=0.0).astype(np.int64),
+    )
+
+
+def _columns(frame: pl.DataFrame, names: Sequence[str]) -> Floats:
+    """(rows, names) as float64; absent columns and nulls are NaN."""
+    out = np.full((frame.height, len(names)), np.nan)
+    for n, name in enumerate(names):
+        if name in frame.columns:
+            out[:, n] = frame[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
+    return out
