@@ -1,0 +1,56 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Each makes the environment it needs, once.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+DEMO   ?= home/demo
+
+.PHONY: help demo test real ui lint bench docs lock clean
+.DEFAULT_GOAL := help
+
+help:  ## Show what there is to make
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+$(READY): requirements.lock pyproject.toml
+	@echo "Making the environment in $(VENV); the first time this takes some minutes."
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13)) and print("macromicro needs Python 3.11 to 3.13")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -r requirements.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(READY)
+
+demo: $(READY)  ## Simulate a study, run a whole night on it, show the result and where to look
+	$(BIN)/macromicro --home $(DEMO) init --timezone Europe/Berlin --if-absent
+	$(BIN)/macromicro --home $(DEMO) simulate --participants 10 --days 12 --seed 1
+	$(BIN)/macromicro --home $(DEMO) run
+	$(BIN)/macromicro --home $(DEMO) status
+	$(BIN)/macromicro --home $(DEMO) predict P001
+	@echo "Look around: make ui"
+
+test: $(READY)  ## Run the tests
+	$(BIN)/python -m pytest -m "not line_real"
+
+real: $(READY)  ## Run the whole line on the real recordings (skips where they are absent)
+	$(BIN)/python -m pytest -m line_real tests/line
+
+ui: $(READY)  ## Open the Dagster and MLflow pages of the demo study
+	$(BIN)/macromicro --home $(DEMO) ui
+
+lint: $(READY)  ## Ruff, the type checker, and whether the definitions load
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/dagster definitions validate
+
+bench: $(READY)  ## Run the benchmarks (long)
+	for script in benchmarks/*_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+docs: $(READY)  ## Write the generated pages of docs/ again
+	$(BIN)/python -m docs.generate
+
+lock: ## Resolve requirements.lock anew from pyproject.toml
+	./docs/lock.sh
+
+clean:  ## Remove the environment and the demo study
+	rm -rf $(VENV) $(DEMO) .mypy_cache .ruff_cache .pytest_cache
