@@ -1,0 +1,147 @@
+"""Nights of a small simulated study through the command line: first, idle, one new dump, killed everywhere."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from assets.lake import Lake
+from assets.tables import PREDICTIONS, SELF_REPORTS, SIGNALS
+from tests.line.studies import macromicro, macromicro_json, tree_hash
+
+pytestmark = pytest.mark.timeout(600)
+
+STAGES = (
+    "lake/dumps/part.parquet",
+    "lake/signals/*/*/part.parquet",
+    "lake/ledger/recordings/*.json",
+    "lake/hrv/*/*/part.parquet",
+    "lake/ledger/acoustic/*.json",
+    "lake/moments/*/part.parquet",
+    "scratch/**/*.safetensors",
+    "mlflow/artifacts/**/MLmodel",
+    "lake/predictions/*/*/part.parquet",
+)
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home whose inbox is full and whose lake is empty."""
+    home = tmp_path_factory.mktemp("simulated") / "home"
+    macromicro(home, "init", "--timezone", "Europe/Berlin")
+    settings = (home / "study.toml").read_text()
+    (home / "study.toml").write_text(settings.replace("max_epochs = 200", "max_epochs = 20"))
+    macromicro(home, "simulate", "--participants", "4", "--days", "5", "--seed", "7")
+    return home
+
+
+@pytest.fixture(scope="module")
+def first_night(simulated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("first") / "home"
+    shutil.copytree(simulated, home)
+    macromicro(home, "run")
+    return home
+
+
+@pytest.fixture
+def after_first_night(first_night: Path, tmp_path: Path) -> Path:
+    shutil.copytree(first_night, tmp_path / "home")
+    return tmp_path / "home"
+
+
+def test_a_first_night_ends_with_a_champion_and_an_estimate_for_everyone(first_night: Path) -> None:
+    status = macromicro_json(first_night, "status")
+    assert status["champion"]["version"] == 1
+    predictions = Lake(first_night / "lake").read_all(PREDICTIONS)
+    assert predictions.height == 4 * 9
+    assert (
+        predictions.select((pl.col("low") <= pl.col("value")) & (pl.col("value") <= pl.col("high"))).to_series().all()
+    )
+
+
+def test_the_inbox_is_as_it_was(simulated: Path, first_night: Path) -> None:
+    assert tree_hash(simulated / "inbox") == tree_hash(first_night / "inbox")
+
+
+def test_a_second_run_with_nothing_new_does_nothing_and_says_so(after_first_night: Path) -> None:
+    before, started = tree_hash(after_first_night / "lake"), time.monotonic()
+    said = macromicro(after_first_night, "run")
+    assert time.monotonic() - started < 15
+    assert "nothing new" in said.lower()
+    assert tree_hash(after_first_night / "lake") == before
+
+
+def test_one_new_dump_recomputes_its_participant_days_and_no_other(after_first_night: Path) -> None:
+    lake = after_first_night / "lake"
+    held_back = sorted((after_first_night / "inbox" / "P002" / "e4").glob("*.zip"))[-1]
+    aside = after_first_night / "held.zip"
+    held_back.rename(aside)
+    shutil.rmtree(lake)
+    macromicro(after_first_night, "run")
+    before = tree_hash(lake)
+    aside.rename(held_back)
+    macromicro(after_first_night, "run")
+    after = tree_hash(lake)
+    changed = {path for path in after if before.get(path) != after[path]}
+    days = {path.split("/")[1] for path in changed if path.startswith(("signals", "hrv", "eda", "motion", "beats"))}
+    people = {path.split("participant=")[1].split("/")[0] for path in changed if path.startswith(("signals", "hrv"))}
+    assert people == {"P002"}
+    assert 1 <= len(days) <= 2
+
+
+def test_a_broken_dump_is_quarantined_and_the_rest_goes_on(after_first_night: Path) -> None:
+    broken = after_first_night / "inbox" / "P001" / "e4" / "1772442000_BROKEN.zip"
+    broken.write_bytes(b"PK\x03\x04 this is no zip")
+    macromicro(after_first_night, "run")
+    refused = macromicro_json(after_first_night, "dumps", "--state", "quarantined")
+    assert [d["path"] for d in refused] == ["P001/e4/1772442000_BROKEN.zip"]
+    assert refused[0]["reason"]
+
+
+def test_plain_mlflow_gives_the_same_numbers_as_predict(first_night: Path, tmp_path: Path) -> None:
+    told = macromicro_json(first_night, "predict", "P001", "--frame", str(tmp_path / "frame.parquet"))
+    script = (
+        "import sys, pandas as pd, mlflow\n"
+        f"mlflow.set_tracking_uri('sqlite:///{first_night}/mlflow/mlflow.db')\n"
+        "model = mlflow.pyfunc.load_model('models:/macro-micro@champion')\n"
+        f"out = model.predict(pd.read_parquet({str(tmp_path / 'frame.parquet')!r}))\n"
+        f"out.to_parquet({str(tmp_path / 'out.parquet')!r})\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=tmp_path)
+    plain = pl.read_parquet(tmp_path / "out.parquet")
+    by_item = dict(zip(plain["item"], plain["value"], strict=True))
+    assert by_item == pytest.approx({i["item"]: i["value"] for i in told["items"]}, abs=1e-6)
+
+
+def test_a_night_killed_at_every_stage_ends_with_the_lake_of_one_never_killed(
+    simulated: Path, first_night: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(simulated, home)
+    killed = [stage for stage in STAGES if _run_and_kill(home, stage)]
+    macromicro(home, "run")
+    assert len(killed) >= 6
+    assert tree_hash(home / "lake") == tree_hash(first_night / "lake")
+    assert macromicro_json(home, "status")["champion"]["version"] == 1
+    assert Lake(home / "lake").read_all(SIGNALS).height == Lake(first_night / "lake").read_all(SIGNALS).height
+    assert Lake(home / "lake").read_all(SELF_REPORTS).height > 0
+
+
+def _run_and_kill(home: Path, stage: str) -> bool:
+    """Start a night and SIGKILL it and its workers the moment a file of this stage appears anew."""
+    before = set(home.glob(stage))
+    command = [sys.executable, "-m", "pipeline.cli", "--home", str(home), "run"]
+    night = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    while night.poll() is None:
+        if set(home.glob(stage)) - before:
+            os.killpg(night.pid, signal.SIGKILL)
+            night.wait()
+            return True
+        time.sleep(0.01)
+    return False
