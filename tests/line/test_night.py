@@ -79,7 +79,7 @@ def test_a_second_run_with_nothing_new_does_nothing_and_says_so(after_first_nigh
 
 def test_one_new_dump_recomputes_its_participant_days_and_no_other(after_first_night: Path) -> None:
     lake = after_first_night / "lake"
-    held_back = sorted((after_first_night / "inbox" / "P002" / "e4").glob("*.zip"))[-1]
+    held_back = max((after_first_night / "inbox" / "P002" / "e4").glob("*.zip"))
     aside = after_first_night / "held.zip"
     held_back.rename(aside)
     shutil.rmtree(lake)
