@@ -1,0 +1,106 @@
+"""Moments for those who use them: the whole study as a cohort, and the rows that a night asks about.
+
+Reading only; how moments are made and kept is in `unit.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date as Date
+from datetime import datetime, time, timedelta
+
+import polars as pl
+
+from assets.days import SECOND_US, Calendar
+from assets.lake import Lake
+from assets.ledger import Ledger
+from assets.moments.build import build_asked
+from assets.moments.table import items_of, modalities, moments_table
+from assets.moments.unit import SOURCES, read_sources, source_parts
+from assets.study import Home, Study
+from models.cohort import Cohort, cohort_from_frame
+
+HOUR_US = 3600 * SECOND_US
+
+
+def load_moments(home: Home, study: Study) -> pl.DataFrame:
+    """Everyone's moments with their participant, sorted by participant and time."""
+    frame = Lake(home.lake).read_all(moments_table(study))
+    return frame.select("participant", pl.exclude("participant")).sort("participant", "time_us")
+
+
+def load_cohort(home: Home, study: Study) -> Cohort:
+    """Everyone's moments as the cohort that models work on."""
+    return cohort_from_frame(load_moments(home, study), items_of(study), modalities())
+
+
+def people(home: Home) -> list[str]:
+    """Everyone of whom the study has answers, body windows or clips."""
+    lake = Lake(home.lake)
+    known = {participant for unit in SOURCES for participant in Ledger(lake, unit).participants()}
+    return sorted(p for p in known if source_parts(home, p))
+
+
+def last_day(home: Home) -> Date | None:
+    """The last local day on which anyone answered, spoke or wore a device."""
+    return max((day for p in people(home) for _, day in source_parts(home, p)), default=None)
+
+
+def asked(home: Home, study: Study, participants: Sequence[str] | None = None, day: Date | None = None) -> pl.DataFrame:
+    """What a night asks about: one unanswered row a participant, for noon of one local day.
+
+    Args:
+        home: the data home.
+        study: its settings.
+        participants: whom to ask about; everyone with data by default.
+        day: the day asked about; the one after the last day with data by default.
+
+    Returns:
+        A moments frame without answers. Only days before `day` are used: no body or voice of the moment itself.
+        The lists `past_age_h` (hours before `time_us`, oldest first) and `past_<item>` hold the person's answers.
+    """
+    if day is None:
+        last = last_day(home)
+        day = last + timedelta(days=1) if last else Date.min
+    codes = people(home) if participants is None else sorted(participants)
+    rows = [_row(home, study, code, day) for code in codes] if day > Date.min else []
+    frame = pl.concat(rows) if rows else _whose(moments_table(study).empty(), None)
+    return with_history(frame, load_moments(home, study), study, nightly=True)
+
+
+def with_history(rows: pl.DataFrame, moments: pl.DataFrame, study: Study, *, nightly: bool = False) -> pl.DataFrame:
+    """Add each row's past answers as lists, oldest first: `past_age_h`, `past_<item>` (NaN where not answered).
+
+    Args:
+        rows: `participant`, `time_us`, `day` and whatever else; at most one row per participant and time.
+        moments: everyone's moments, of which only those strictly before a row belong to its past.
+        study: its items.
+        nightly: only answers of earlier local days count.
+    """
+    key, answers = ["participant", "time_us"], [f"y_{item}" for item in study.items]
+    past = moments.select("participant", *answers, at=pl.col("time_us"), on=pl.col("day"))
+    before = (pl.col("at") < pl.col("time_us")) & ((pl.col("on") < pl.col("day")) | pl.lit(not nightly))
+    lists = (
+        rows.select(*key, "day")
+        .join(past, on="participant")
+        .filter(before)
+        .sort("at")
+        .group_by(key)
+        .agg(
+            ((pl.col("time_us") - pl.col("at")) / HOUR_US).alias("past_age_h"),
+            *(pl.col(name).fill_null(float("nan")).alias(f"past_{name.removeprefix('y_')}") for name in answers),
+        )
+    )
+    none = pl.lit([], pl.List(pl.Float64()))
+    filled = [pl.col(c).fill_null(none) for c in lists.columns if c not in key]
+    return rows.join(lists, on=key, how="left", maintain_order="left").with_columns(filled)
+
+
+def _row(home: Home, study: Study, participant: str, day: Date) -> pl.DataFrame:
+    zone = Calendar.of(study, participant).zone(Calendar.of(study, participant).span_us(day)[0])
+    noon_us = int(datetime.combine(day, time(12), zone).timestamp()) * SECOND_US
+    return _whose(build_asked(read_sources(home, participant, before=day), study, participant, noon_us), participant)
+
+
+def _whose(frame: pl.DataFrame, participant: str | None) -> pl.DataFrame:
+    return frame.select(pl.lit(participant, pl.String()).alias("participant"), pl.all())

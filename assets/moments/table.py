@@ -1,0 +1,75 @@
+"""What a moments frame holds, for one study: its table, its items and its modalities.
+
+The columns are those of `models/cohort.py`, plus `<m>.coverage`; they depend on the study's items and on the feature
+catalogue, so the table is declared by a function. How the columns are filled belongs to `build.py`.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from assets.features.catalogue import EDA, HRV, MODALITIES, MOTION, TEMPERATURE, Feature
+from assets.study import Study
+from assets.tables import Column, Table
+from models.cohort import Item
+
+YESTERDAY = "yesterday"
+"""The modality that a nightly batch knows: means of some body features over the previous local day."""
+
+DAILY = {
+    "hrv": ("hr_bpm", "rmssd_ms"),
+    "eda": ("eda_tonic_us", "scr_per_min"),
+    "motion": ("enmo_mg",),
+    "temperature": ("temp_c",),
+}
+"""Which features of which windowed table `yesterday` averages."""
+
+_WINDOWED = {"hrv": HRV, "eda": EDA, "motion": MOTION, "temperature": TEMPERATURE}
+
+
+def modalities() -> dict[str, tuple[str, ...]]:
+    """Every modality of a moment with its features, in the order of the columns."""
+    named = {name: tuple(f.name for f in features) for name, features in MODALITIES.items()}
+    return {**named, YESTERDAY: tuple(name for names in DAILY.values() for name in names)}
+
+
+def items_of(study: Study) -> tuple[Item, ...]:
+    """The study's items as the models know them."""
+    return tuple(Item(name, item.low, item.high) for name, item in study.items.items())
+
+
+def moments_table(study: Study) -> Table:
+    """The table `moments` of a study: one part a participant, one row per answered self-report."""
+    return Table(
+        "moments",
+        "One row per answered self-report: the answers, and what was known of body and voice before them.",
+        (
+            Column("time_us", pl.Int64(), "µs UTC", "when the self-report was answered"),
+            Column("day", pl.Date(), "", "the participant's local day"),
+            Column("local_hour", pl.Float64(), "h", "wall-clock hour of the day, 0–24"),
+            *(Column(f"y_{i.name}", pl.Float64(), "scale units", f"answer to {i.name}") for i in items_of(study)),
+            *(column for modality in modalities() for column in _modality(modality)),
+        ),
+        keys=("participant",),
+    )
+
+
+def _modality(modality: str) -> list[Column]:
+    columns = [
+        Column(f"{modality}.coverage", pl.Float64(), "share", f"share of the look-back that {modality} covers"),
+        Column(f"{modality}.past_n", pl.Int64(), "count", f"earlier moments (or days) with {modality}"),
+    ]
+    for feature in _features(modality):
+        name, means = f"{modality}.{feature.name}", feature.meaning
+        columns += [
+            Column(name, pl.Float64(), feature.unit, means),
+            Column(f"{name}.past_mean", pl.Float64(), feature.unit, f"the person's earlier mean of: {means}"),
+            Column(f"{name}.past_sd", pl.Float64(), feature.unit, f"the person's earlier SD of: {means}"),
+        ]
+    return columns
+
+
+def _features(modality: str) -> tuple[Feature, ...]:
+    if modality != YESTERDAY:
+        return MODALITIES[modality]
+    return tuple(f for table, names in DAILY.items() for f in _WINDOWED[table] if f.name in names)
