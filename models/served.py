@@ -1,0 +1,30 @@
+"""What MLflow runs to serve a registered version: loads its safetensors, answers frames. Nothing else belongs here.
+
+MLflow executes this file from the model's own copy; importing it from elsewhere has no use.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+import polars as pl
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
+
+from models.packaging import load
+from models.pyfunc import predict_frame
+
+
+class Served(PythonModel):
+    """One version of `macro-micro` behind MLflow's `predict(frame)`."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Load the weights that were logged beside this file."""
+        self._model = load(Path(context.artifacts["model"]))
+
+    def predict(self, context: PythonModelContext, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:  # noqa: ARG002
+        """Predict a frame; see `models/pyfunc.py` for its columns."""
+        return predict_frame(self._model, pl.from_pandas(model_input)).to_pandas()
+
+
+mlflow.models.set_model(Served())
