@@ -1,0 +1,80 @@
+"""What every command shares: the home it works on, the terminal, and how errors are told."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+from rich.console import Console
+from typer.core import TyperGroup
+
+from assets.study import Home
+from models.errors import MacromicroError
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program instead of a table for a person.")]
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options that stand before a command's name."""
+
+    home: Home
+    verbose: bool
+    console: Console = field(default_factory=lambda: Console(soft_wrap=False))
+
+
+def options(context: typer.Context) -> Options:
+    """The options of this call."""
+    found = context.find_object(Options)
+    if found is None:  # a command called without the group: its own defaults
+        found = Options(Home.find(), verbose=False)
+    return found
+
+
+def make_options(home: Path | None, *, verbose: bool) -> Options:
+    """From what was typed."""
+    return Options(Home.find(home), verbose)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON on standard output; dates and paths as text."""
+    sys.stdout.write(json.dumps(value, indent=2, default=str, ensure_ascii=False) + "\n")
+
+
+class Group(TyperGroup):
+    """A group whose commands end with one clear message and code 1 where macromicro refuses something."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; an error made on purpose is shown as it stands, any other by name, without a traceback."""
+        try:
+            return super().invoke(ctx)
+        except (click.exceptions.Exit, click.ClickException, click.Abort):
+            raise
+        except KeyboardInterrupt:
+            _say(ctx, "Interrupted. What was done before stays; the same command goes on from there.")
+            raise click.exceptions.Exit(1) from None
+        except Exception as error:
+            if _verbose(ctx):
+                raise
+            if isinstance(error, MacromicroError):
+                _say(ctx, str(error))
+            else:
+                _say(
+                    ctx,
+                    f"{type(error).__name__}: {error}\nThis was not foreseen; --verbose before the command shows where.",
+                )
+            raise click.exceptions.Exit(1) from None
+
+
+def _verbose(ctx: click.Context) -> bool:
+    return isinstance(ctx.obj, Options) and ctx.obj.verbose
+
+
+def _say(ctx: click.Context, text: str) -> None:
+    Console(stderr=True).print(f"[bold red]{ctx.info_name}:[/] ", end="")
+    Console(stderr=True).print(text, markup=False, highlight=False, soft_wrap=True)

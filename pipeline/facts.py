@@ -1,0 +1,61 @@
+"""The facts a plan is made from, read from a home.
+
+No decision is taken here. Everything read is small (the catalogue, the ledgers, the inbox's listing), so that the
+sensor may ask every minute and an idle night ends at once; Dagster is not imported. The only thing written is the
+note of what was learnt last, by the asset that ends a night.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import date as Date
+
+from assets.features.acoustic import ACOUSTIC_UNIT, wanted_acoustic
+from assets.features.physiology import PHYSIOLOGY, wanted_physiology
+from assets.ingest.catalogue import uncatalogued
+from assets.ingest.recordings import RECORDINGS, wanted_recordings
+from assets.lake import Key, Lake
+from assets.ledger import digest
+from assets.moments.unit import wanted_moments
+from assets.study import Home, Study
+from assets.units import Unit, stamped
+from pipeline.plan import Facts, UnitFacts
+
+Wanted = Callable[[Home, Study, set[Date] | None], Mapping[Key, str]]
+Look = Callable[[Home, Study], Facts]
+
+UNITS: tuple[tuple[Unit, Wanted], ...] = (
+    (RECORDINGS, wanted_recordings),
+    (PHYSIOLOGY, wanted_physiology),
+    (ACOUSTIC_UNIT, wanted_acoustic),
+)
+LEARNT = "ledger/learnt.json"
+
+
+def look(home: Home, study: Study) -> Facts:
+    """Where the study stands now."""
+    units = [
+        UnitFacts(unit.name, unit.code, wanted(home, study, None), dict(stamped(home, unit))) for unit, wanted in UNITS
+    ]
+    return Facts([str(f) for f in uncatalogued(home, study)], units, learnable(home, study), learnt(home))
+
+
+def learnable(home: Home, study: Study) -> str | None:
+    """One hash over all that learning works from; None where nobody has answered yet."""
+    moments = wanted_moments(home, study)
+    if not moments:
+        return None
+    settings = [study.training.model_dump(mode="json"), study.gate.model_dump(mode="json")]
+    return digest(sorted((str(key.participant), inputs) for key, inputs in moments.items()), settings)
+
+
+def learnt(home: Home) -> str | None:
+    """The hash of what the last complete night learnt from."""
+    data = Lake(home.lake).read_bytes(LEARNT)
+    return str(json.loads(data)["inputs"]) if data else None
+
+
+def note_learnt(home: Home, study: Study) -> None:
+    """Say that a night has learnt from everything there is now."""
+    Lake(home.lake).write_bytes(LEARNT, json.dumps({"inputs": learnable(home, study)}).encode())

@@ -1,0 +1,31 @@
+"""One study as a Dagster code location: its assets, checks, jobs, schedule and sensor.
+
+Which study and which home is the caller's decision (`definitions.py` for the pages and the daemon, `night.py` for the
+command line). Building it imports no heavy library; a test holds that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from assets.study import Home, Study
+from pipeline.jobs import executor, jobs
+from pipeline.schedules import nightly
+from pipeline.sensors import inbox
+from pipeline.stages import STAGES, Factory
+
+
+def definitions(home: Home, study: Study, stages: Sequence[Factory] = STAGES) -> dg.Definitions:
+    """Everything Dagster may know of a study: assets, checks, jobs, the schedule and the sensor."""
+    made = [thing for stage in stages for thing in stage(home, study)]
+    daily = sorted(key for a in made if isinstance(a, dg.AssetsDefinition) and a.partitions_def for key in a.keys)
+    return dg.Definitions(
+        assets=[a for a in made if not isinstance(a, dg.AssetChecksDefinition)],
+        asset_checks=[a for a in made if isinstance(a, dg.AssetChecksDefinition)],
+        jobs=jobs(),
+        schedules=[nightly(home, study, daily)],
+        sensors=[inbox(home, study, daily)],
+        executor=executor(home),
+    )

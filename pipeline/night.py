@@ -1,0 +1,149 @@
+"""A night in this process: what `macromicro run` does.
+
+Looks first and imports Dagster only when there is something to do, so that an idle night takes a second. The runs are
+recorded in the home's Dagster storage like any other. The home's lock is held from the first look to the last write.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from rich.console import Console
+
+from assets.lake import Key
+from assets.study import HOME_VARIABLE, Home, Study
+from models.errors import MacromicroError
+from pipeline.facts import Look, look
+from pipeline.instance import instance
+from pipeline.lock import lock
+from pipeline.plan import Facts, Plan, plan
+from pipeline.progress import Watcher
+
+if TYPE_CHECKING:
+    from pipeline.stages import Factory
+
+TYPED_TAG = "macromicro/typed"
+"""On runs started from the command line: their process is the one that holds the lock."""
+
+
+class NightFailedError(MacromicroError):
+    """A step of the night failed; what was done before it stays."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a night did: its plan after the catalogue, and participant-days computed, removed and up to date before."""
+
+    plan: Plan
+    ingested: bool
+    computed: dict[str, int] = field(default_factory=dict)
+    unchanged: dict[str, int] = field(default_factory=dict)
+    log: Path | None = None
+
+    @property
+    def nothing(self) -> bool:
+        """Whether there was nothing to do at all."""
+        return self.plan.nothing and not self.ingested
+
+
+def run_night(
+    home: Home, study: Study, console: Console, stages: tuple[Factory, ...] = (), look: Look = look
+) -> Outcome:
+    """Bring the study up to date: catalogue, days, learning.
+
+    Raises:
+        BusyError: another run works on this home.
+        NightFailedError: a step failed; the message names it, its reason and the log.
+    """
+    with lock(home, "macromicro run"):
+        before = look(home, study)
+        todo = plan(before)
+        if todo.nothing:
+            return Outcome(todo, ingested=False)
+        night = _Night(home, study, console, stages)
+        ingested = todo.ingest
+        if ingested:
+            night.run("ingest", "Catalogue of the inbox")
+            todo = plan(look(home, study))
+        night.days_and_learning(todo)
+        computed, unchanged = _compare(before, look(home, study))
+        return Outcome(todo, ingested, computed, unchanged, night.log)
+
+
+class _Night:
+    """The runs of one night, on one Dagster instance."""
+
+    def __init__(self, home: Home, study: Study, console: Console, stages: tuple[Factory, ...]) -> None:
+        os.environ[HOME_VARIABLE] = str(home.root)
+        warnings.filterwarnings("ignore", module="dagster")
+        from pipeline.location import definitions
+        from pipeline.stages import STAGES
+
+        self._study, self._console = study, console
+        self._definitions = definitions(home, study, stages or STAGES)
+        self._instance = instance(home)
+        now = datetime.now(UTC)
+        self.log = home.dagster / "logs" / f"{now:%Y-%m-%dT%H-%M-%SZ}.log"
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self._today = now.astimezone(ZoneInfo(study.timezone)).date()
+        self._clear_dead()
+
+    def days_and_learning(self, todo: Plan) -> None:
+        """All ranges of days but the last alone; the last together with everything that follows from it."""
+        from pipeline.requests import last_range, range_tags
+
+        for days in todo.ranges[:-1]:
+            self.run("days", f"Days {days[0]} to {days[1]}", range_tags(days))
+        if todo.ranges:
+            days = last_range(todo, self._today)
+            self.run("nightly", f"Days {days[0]} to {days[1]}, then learning", range_tags(days))
+        elif todo.learn:
+            self.run("learning", "Learning")
+
+    def run(self, job: str, title: str, tags: Mapping[str, str] | None = None) -> None:
+        """Run one job to its end, showing its steps."""
+        from dagster._core.utils import make_new_run_id
+
+        self._console.print(f"[bold]{title}[/]", highlight=False)
+        run_id, watcher = make_new_run_id(), Watcher(self._console, self.log)
+        self._instance.add_event_listener(run_id, watcher)
+        try:
+            result = self._definitions.resolve_job_def(job).execute_in_process(
+                instance=self._instance,
+                run_id=run_id,
+                raise_on_error=False,
+                tags={TYPED_TAG: "true", **(tags or {})},
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            )
+        finally:
+            watcher.close()
+        if not result.success:
+            reason = watcher.failures[0] if watcher.failures else f"the run of {job} ended early"
+            message = f"{reason}\nWhat was done before it stays; the next run goes on from there. Whole log: {self.log}"
+            raise NightFailedError(message)
+
+    def _clear_dead(self) -> None:
+        """End the runs of command lines that were killed: the lock is ours, so none of them is alive."""
+        import dagster as dg
+
+        dead = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED], tags={TYPED_TAG: "true"})
+        for run in self._instance.get_runs(dead):
+            self._instance.report_run_failed(
+                run, "Its process ended without a word (killed, or the machine restarted)."
+            )
+
+
+def _compare(before: Facts, after: Facts) -> tuple[dict[str, int], dict[str, int]]:
+    """Per unit: participant-days whose stamp is new or other than before, and those that stayed as they were."""
+    computed, unchanged = {}, {}
+    for old, new in zip(before.units, after.units, strict=True):
+        same: set[Key] = {key for key, stamp in new.stamps.items() if old.stamps.get(key) == stamp}
+        computed[new.name], unchanged[new.name] = len(new.stamps) - len(same), len(same)
+    return computed, unchanged

@@ -1,0 +1,62 @@
+"""The `study.toml` that `init` writes: every setting, its default, and what it is for.
+
+The defaults themselves live in `assets/study.py`; a test reads this text and compares.
+"""
+
+from __future__ import annotations
+
+from assets.study import PAPER_ITEMS
+
+_HEAD = """\
+# The settings of one study. `macromicro` reads this file at the start of every command and every night and refuses
+# what it does not know, naming the key. Times are local to the time zone below.
+
+[study]
+name = "{name}"
+timezone = "{timezone}"          # of the tz database; the night begins and the days turn by it
+
+# One table per self-report item: the ends of its scale. Self-report files have a column of this name.
+# These nine are the ones of Song et al. 2024.
+{items}
+[windows]                           # minutes
+length_minutes = 5.0                # heart, skin and movement features: how long a window is …
+step_minutes = 5.0                  # … and how far apart two windows start, on one clock grid for everybody
+lookback_minutes = 60.0             # how far back from an answer the body is looked at
+voice_minutes = 30.0                # a voice clip belongs to an answer if it was spoken this shortly before it
+
+[schedule]
+nightly = "0 3 * * *"               # cron: minute hour day month weekday
+enabled = true                      # whether the schedule runs as soon as `macromicro ui` does
+
+[gate]                              # what a challenger owes before it replaces the champion
+min_answers = 50                    # answers in the test stretch …
+min_people = 3                      # … and people who gave them
+coverage = 0.9                      # intervals are made to hold this share of the answers …
+coverage_tolerance = 0.1            # … and must come this close to it
+worst_decile_harm = 0.02            # the tenth of people served worst may lose at most this share of the scale
+
+[training]
+seed = 0
+seeds = 1                           # networks trained from different seeds and averaged
+max_epochs = 200                    # an upper limit; training stops early on a validation metric
+min_answers = 100                   # below this nothing is trained and the baseline is kept
+weighting = "druw"                  # how items share the loss: druw, equal, kendall, dwa, random or rruw
+
+[reading]                           # what one dump may cost before it is stopped and quarantined
+max_seconds = 600.0
+max_memory_mb = 4096
+max_unpacked_mb = 16384             # of an archive, unpacked
+max_members = 100000                # files in an archive
+max_depth = 3                       # archives inside archives
+settle_seconds = 30.0               # a file changed more recently than this is still being copied: left for later
+
+# A participant who lives in another zone from some local date on:
+# [participants.P007]
+# zones = [{{ start = 2026-03-14, timezone = "America/New_York" }}, {{ start = 2026-03-28, timezone = "{timezone}" }}]
+"""
+
+
+def study_text(name: str, timezone: str) -> str:
+    """A commented `study.toml` with the paper's nine items, 0–100, and every default."""
+    items = "".join(f"[items.{item}]\nlow = 0.0\nhigh = 100.0\n\n" for item in PAPER_ITEMS)
+    return _HEAD.format(name=name, timezone=timezone, items=items)

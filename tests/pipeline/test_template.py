@@ -1,0 +1,19 @@
+import tomllib
+from pathlib import Path
+
+from assets.study import Study, read_study
+from pipeline.template import study_text
+
+
+def test_a_fresh_study_file_says_every_default_as_it_is(tmp_path: Path, study: Study) -> None:
+    path = tmp_path / "study.toml"
+    path.write_text(study_text("study", "Europe/Berlin"))
+    assert read_study(path) == study
+
+
+def test_a_fresh_study_file_names_every_setting() -> None:
+    written = tomllib.loads(study_text("study", "Europe/Berlin"))
+    for name, section in Study.model_fields.items():
+        if name not in {"items", "participants"}:
+            keys = section.annotation.model_fields  # type: ignore[union-attr]
+            assert set(written[name]) == set(keys), name
