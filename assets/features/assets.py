@@ -1,0 +1,143 @@
+"""Dagster's view of the features stage: what the body and the voice did, day by day.
+
+Thin: the units of work beside it compute, this file says what they are called, what they need and what a person
+wants to see of them. Annotations stay evaluated here: Dagster reads the context's type when it sees the function.
+"""
+
+from collections.abc import Iterator
+from datetime import date as Date
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from assets.features.acoustic import ACOUSTIC_UNIT, tidy_acoustic, wanted_acoustic
+from assets.features.physiology import PHYSIOLOGY, tidy_physiology, wanted_physiology
+from assets.features.pictures import yield_hours, yield_picture
+from assets.lake import Lake
+from assets.metadata import column_schema, picture, unit_metadata
+from assets.partitions import daily
+from assets.study import Home, Study
+from assets.tables import ACOUSTIC_TABLE, HRV_TABLE, WINDOWED, Table
+from assets.units import Report, run_unit
+
+GROUP = "features"
+PLAUSIBLE_BPM = (30.0, 220.0)
+WHAT = {
+    "beats": "Heart beats from the wristband's pulse or ECG, each interval judged; the device's own where it gave no "
+    "signal. Artefacts are marked, never corrected.",
+    "hrv": "Heart rate and its variability in windows on the study's clock, with the share of usable data. Gaps are "
+    "respected; where data is too little the value is empty and `reason` says why.",
+    "eda": "Skin conductance in the same windows: level, slope and responses above an absolute threshold.",
+    "motion": "Movement in the same windows: ENMO, spread, actigraph counts and how the wrist was held.",
+    "temperature": "Skin temperature in the same windows.",
+    "acoustic": "openSMILE's 88 eGeMAPSv02 functionals of every voice clip; silent or voiceless clips say so.",
+}
+
+
+def assets(home: Home, study: Study) -> list[dg.AssetsDefinition | dg.AssetChecksDefinition]:
+    """The assets of this stage for one study."""
+    return [_physiology(home, study), _acoustic(home, study)]
+
+
+def _physiology(home: Home, study: Study) -> dg.AssetsDefinition:
+    specs = [_spec(table, ["signals", "events"], {"neurokit2", "polars"}) for table in PHYSIOLOGY.tables]
+    plausible = dg.AssetCheckSpec(
+        "heart_rate_plausible",
+        asset="hrv",
+        blocking=True,
+        description="Every window's mean heart rate lies within 30 to 220 beats per minute.",
+    )
+    complete = dg.AssetCheckSpec(
+        "every_day_computed", asset="beats", description="No participant-day failed; those that did are tried again."
+    )
+
+    @dg.multi_asset(
+        name="physiology",
+        specs=specs,
+        check_specs=[plausible, complete],
+        partitions_def=daily(study),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+    )
+    def physiology(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+        tidy_physiology(home, study)
+        dates = _dates(context)
+        report = run_unit(PHYSIOLOGY, home, study, wanted_physiology(home, study, dates))
+        for table in PHYSIOLOGY.tables:
+            yield dg.MaterializeResult(asset_key=table.name, metadata=_metadata(home, table, report, dates))
+        yield dg.AssetCheckResult(
+            asset_key="hrv", check_name=plausible.name, **_heart_rate(Lake(home.lake).read_all(HRV_TABLE, dates=dates))
+        )
+        yield _completeness("beats", complete.name, report)
+
+    return physiology
+
+
+def _acoustic(home: Home, study: Study) -> dg.AssetsDefinition:
+    complete = dg.AssetCheckSpec(
+        "every_clip_computed", asset="acoustic", description="No day's clips failed; those that did are tried again."
+    )
+
+    @dg.multi_asset(
+        name="voice",
+        specs=[_spec(ACOUSTIC_TABLE, ["voice_clips"], {"opensmile", "polars"})],
+        check_specs=[complete],
+        partitions_def=daily(study),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+    )
+    def voice(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+        tidy_acoustic(home, study)
+        dates = _dates(context)
+        report = run_unit(ACOUSTIC_UNIT, home, study, wanted_acoustic(home, study, dates))
+        yield dg.MaterializeResult(asset_key="acoustic", metadata=_metadata(home, ACOUSTIC_TABLE, report, dates))
+        yield _completeness("acoustic", complete.name, report)
+
+    return voice
+
+
+def _spec(table: Table, deps: list[str], kinds: set[str]) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        table.name,
+        deps=deps,
+        description=WHAT[table.name],
+        group_name=GROUP,
+        owners=["team:macromicro"],
+        kinds=kinds,
+        metadata=column_schema(table),
+    )
+
+
+def _dates(context: dg.AssetExecutionContext) -> set[Date]:
+    return {Date.fromisoformat(key) for key in context.partition_keys}
+
+
+def _metadata(home: Home, table: Table, report: Report, dates: set[Date]) -> dict[str, Any]:
+    facts = unit_metadata(report, table)
+    frame = Lake(home.lake).read_all(table, dates=dates)
+    if frame.is_empty():
+        return facts
+    if table.name in WINDOWED:
+        hours = yield_hours(frame)
+        facts["data yield"] = picture(yield_picture(hours, f"{table.name}: usable data"), f"usable {table.name} data")
+        facts["usable hours"] = round(float(hours["hours"].sum()), 1)
+    elif table is ACOUSTIC_TABLE:
+        clips = frame.group_by("participant", "date").agg(hours=pl.col("loudness_sma3_amean").is_not_null().sum())
+        facts["data yield"] = picture(yield_picture(clips, "voice clips with features", "clips"), "voice clips a day")
+    return facts
+
+
+def _heart_rate(hrv: pl.DataFrame) -> dict[str, Any]:
+    rate = hrv["hr_bpm"].drop_nulls()
+    odd = int(((rate < PLAUSIBLE_BPM[0]) | (rate > PLAUSIBLE_BPM[1])).sum())
+    facts = {"windows": len(rate), "outside 30–220 bpm": odd}
+    return {"passed": odd == 0, "metadata": facts | ({"median bpm": rate.median()} if len(rate) else {})}
+
+
+def _completeness(asset: str, name: str, report: Report) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=name,
+        passed=not report.failed,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"failed participant-days": len(report.failed)},
+    )

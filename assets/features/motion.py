@@ -1,0 +1,116 @@
+"""Movement per window from a wrist accelerometer (g).
+
+ENMO and the spread of the norm tell how much; zero crossings and proportional integration are the two counts of
+classical actigraphs, here of the norm between 0.25 and 3 Hz; the angle tells how the wrist was held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from assets.features.segments import Segment
+from assets.features.windows import Grid, Reason, window_frame
+from assets.tables import MOTION_TABLE
+
+Singles = NDArray[np.float32]
+
+BAND_HZ = (0.25, 3.0)
+DEAD_BAND_G = 0.01  # a crossing counts from outside this band to outside on the other side
+SHORTEST_S = 10.0
+FEWEST_COVERED = 0.2
+
+
+@dataclass(frozen=True)
+class Movement:
+    """One contiguous recording: norm, band-passed norm (g) and angle (°), float32, all (samples,)."""
+
+    frame: Segment
+    band: Singles
+    angle: Singles
+    crossing: Singles
+
+    @property
+    def norm(self) -> Singles:
+        """Euclidean norm (g)."""
+        return self.frame.samples
+
+
+def motion_features(segments: Mapping[str, Sequence[Segment]], grid: Grid) -> pl.DataFrame:
+    """MOTION_TABLE rows for each window.
+
+    Args:
+        segments: signals of the day (`acc_x`, `acc_y`, `acc_z` in g are used).
+        grid: the windows.
+    """
+    movements = [_movement(x, y, z) for x, y, z in _triples(segments)]
+    if not movements:
+        return MOTION_TABLE.empty()
+    rows, coverage, reasons = [], [], []
+    for start, end in zip(grid.start_us.tolist(), grid.end_us.tolist(), strict=True):
+        row, share = _window(movements, start, end)
+        covered = share >= FEWEST_COVERED
+        rows.append(row if covered else {})
+        coverage.append(share)
+        reasons.append(None if covered else Reason.TOO_SHORT if share > 0 else Reason.NO_DATA)
+    return window_frame(MOTION_TABLE, grid, rows, coverage, reasons)
+
+
+def _triples(segments: Mapping[str, Sequence[Segment]]) -> list[tuple[Segment, Segment, Segment]]:
+    """Segments of the three axes that belong together: same start and rate."""
+    y, z = ({(s.start_us, s.rate_hz): s for s in segments.get(axis, ())} for axis in ("acc_y", "acc_z"))
+    places = [(s, (s.start_us, s.rate_hz)) for s in segments.get("acc_x", ())]
+    found = [(s, y[place], z[place]) for s, place in places if place in y and place in z]
+    return [t for t in found if len(t[0].samples) >= SHORTEST_S * t[0].rate_hz]
+
+
+def _movement(x: Segment, y: Segment, z: Segment) -> Movement:
+    size = min(len(s.samples) for s in (x, y, z))
+    a, b, c = (s.samples[:size] for s in (x, y, z))
+    norm = np.sqrt(a**2 + b**2 + c**2)
+    band = band_passed(norm, x.rate_hz)
+    angle = np.degrees(np.arctan2(c, np.sqrt(a**2 + b**2)))
+    return Movement(Segment(x.start_us, x.rate_hz, norm), band, angle, crossings(band))
+
+
+def band_passed(norm: Singles, rate_hz: float) -> Singles:
+    """The norm between 0.25 and 3 Hz, zero phase (a slower rate sets the upper end), float32."""
+    from scipy.signal import butter, sosfiltfilt
+
+    high = min(BAND_HZ[1], 0.45 * rate_hz)
+    sos = butter(2, (BAND_HZ[0], high), "bandpass", output="sos", fs=rate_hz)
+    return np.asarray(sosfiltfilt(sos, norm)).astype(np.float32)
+
+
+def crossings(band: Singles) -> Singles:
+    """Where the signal has crossed zero for more than the dead band: 1 at the sample on the far side, else 0."""
+    outside = np.flatnonzero(np.abs(band) > DEAD_BAND_G)
+    marks = np.zeros(len(band), dtype=np.float32)
+    if len(outside):
+        side = np.signbit(band[outside])
+        marks[outside[1:][side[1:] != side[:-1]]] = 1
+    return marks
+
+
+def _window(movements: Sequence[Movement], start: int, end: int) -> tuple[dict[str, float | None], float]:
+    parts = [(m, m.frame.slice_of(start, end)) for m in movements]
+    parts = [(m, p) for m, p in parts if p.stop > p.start]
+    if not parts:
+        return {}, 0.0
+    seconds = sum((p.stop - p.start) / m.frame.rate_hz for m, p in parts)
+    norm, band, angle, crossing = (
+        np.concatenate([getattr(m, name)[p] for m, p in parts]).astype(np.float64)
+        for name in ("norm", "band", "angle", "crossing")
+    )
+    row: dict[str, float | None] = {
+        "enmo_mg": float(np.maximum(norm - 1, 0).mean()) * 1e3,
+        "motion_sd_mg": float(norm.std()) * 1e3,
+        "zero_crossings_per_min": float(crossing.sum()) / seconds * 60,
+        "pim_mg_s": float(np.abs(band).mean()) * 1e3 * 60,
+        "wrist_angle_deg": float(angle.mean()),
+    }
+    return row, seconds * 1e6 / (end - start)

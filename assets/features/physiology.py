@@ -1,0 +1,95 @@
+"""The unit of work `physiology`: one participant-day of signals and events to beats and all windowed features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date as Date
+
+import polars as pl
+
+from assets.days import Calendar
+from assets.features.beats import find_beats
+from assets.features.eda import eda_features
+from assets.features.hrv import hrv_features
+from assets.features.motion import motion_features
+from assets.features.segments import Span, read_segments, spans_of
+from assets.features.temperature import temperature_features
+from assets.features.windows import grid_of
+from assets.lake import Key, Lake
+from assets.ledger import digest
+from assets.study import Home, Study, Windows
+from assets.tables import BEATS, EDA_TABLE, EVENTS, HRV_TABLE, MOTION_TABLE, SIGNALS, TEMPERATURE_TABLE
+from assets.units import Frames, Unit, forget, stamped
+
+USED = ("bvp", "ecg", "eda", "temp", "acc_x", "acc_y", "acc_z")
+
+
+def day_features(signals: pl.DataFrame, events: pl.DataFrame, day: Span, windows: Windows) -> Frames:
+    """Every physiology table of one participant-day.
+
+    Args:
+        signals: SIGNALS rows of the day.
+        events: EVENTS rows of the day.
+        day: start and end of the local day (UTC µs).
+        windows: settings of the clock grid.
+    """
+    segments = read_segments(signals.filter(pl.col("signal").is_in(USED)))
+    beats = find_beats(segments, events)
+    spans = [span for name in USED for span in spans_of(segments.get(name, ()))]
+    spans += [(t, t + 1) for t in beats.filter(pl.col("source") == "device")["time_us"]]
+    beats_us = beats.filter("valid")["time_us"].to_numpy()
+    grid = grid_of(windows, day, spans)
+    return {
+        BEATS: beats,
+        HRV_TABLE: hrv_features(beats, grid),
+        EDA_TABLE: eda_features(segments.get("eda", []), segments.get("temp", []), grid, beats_us),
+        MOTION_TABLE: motion_features(segments, grid),
+        TEMPERATURE_TABLE: temperature_features(segments.get("temp", []), grid),
+    }
+
+
+def wanted_physiology(home: Home, study: Study, dates: set[Date] | None = None) -> dict[Key, str]:
+    """The participant-days that should have physiology, each with the hash of what goes into it."""
+    wanted = {}
+    for key, stamp in stamped(home, "recordings"):
+        if key.date is None or key.participant is None or (dates is not None and key.date not in dates):
+            continue
+        inputs = [stamp.outputs.get(table.name) for table in (SIGNALS, EVENTS)]
+        if any(inputs):
+            span = Calendar.of(study, key.participant).span_us(key.date)
+            wanted[key] = digest(inputs, span, study.windows.length_minutes, study.windows.step_minutes)
+    return wanted
+
+
+def tidy_physiology(home: Home, study: Study) -> list[Key]:
+    """Remove the participant-days whose recordings are gone; returns them."""
+    wanted = wanted_physiology(home, study)
+    gone = [key for key, _ in stamped(home, PHYSIOLOGY) if key not in wanted]
+    forget(PHYSIOLOGY, home, gone)
+    return gone
+
+
+def _compute(home: Home, study: Study, participant: str, days: tuple[Date, ...]) -> Iterator[tuple[Date, Frames]]:
+    lake, calendar = Lake(home.lake), Calendar.of(study, participant)
+    for day in days:
+        key = Key(participant, day)
+        signals, events = lake.read(SIGNALS, key), lake.read(EVENTS, key)
+        yield day, day_features(signals, events, calendar.span_us(day), study.windows)
+
+
+def _preload() -> None:
+    """Import NeuroKit2 and SciPy once in each worker, before the first day is timed or fails."""
+    import neurokit2
+    import scipy.interpolate
+    import scipy.signal
+
+    del neurokit2, scipy
+
+
+PHYSIOLOGY = Unit(
+    name="physiology",
+    code="1",
+    tables=(BEATS, HRV_TABLE, EDA_TABLE, MOTION_TABLE, TEMPERATURE_TABLE),
+    compute=_compute,
+    preload=_preload,
+)
