@@ -98,6 +98,17 @@ class Training(Section):
     weighting: str = Field("druw", pattern="^(druw|equal|kendall|dwa|random|rruw)$")
 
 
+class Reading(Section):
+    """`[reading]`: what reading one dump may cost before it is stopped and the dump quarantined."""
+
+    max_seconds: float = Field(600.0, gt=0)
+    max_memory_mb: int = Field(4096, ge=256)
+    max_unpacked_mb: int = Field(16_384, ge=1)
+    max_members: int = Field(100_000, ge=1)
+    max_depth: int = Field(3, ge=1, le=10)
+    settle_seconds: float = Field(30.0, ge=0)
+
+
 class ZoneInterval(Section):
     """From this local date on, the participant lives in this zone."""
 
@@ -120,6 +131,7 @@ class Study(Section):
     schedule: Schedule = Schedule()
     gate: Gate = Gate()
     training: Training = Training()
+    reading: Reading = Reading()
     participants: dict[Annotated[str, Field(pattern=PARTICIPANT_PATTERN)], Participant] = {}
 
     @property

@@ -1,0 +1,1 @@
+"""Dumps to signals, events, voice clips and self-reports: the inbox, the catalogue, the readers."""

@@ -1,0 +1,1 @@
+"""One file a format; `registry.py` decides which of them reads a dump."""

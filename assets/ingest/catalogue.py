@@ -1,0 +1,261 @@
+"""The catalogue: every dump ever seen, what it covers, and what became of it.
+
+A look compares the inbox with what is known, reads what is new or changed in guarded worker processes, and writes
+the table in one step, so a run that is killed leaves the old catalogue and the next one the same bytes as a run
+never killed. Which dump counts where the same content lies twice is decided here; what its samples become in the
+lake is not (`recordings.py`).
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from time import monotonic, time
+
+from rich.progress import Progress
+
+from assets.errors import DumpError
+from assets.ingest.entries import (
+    DUPLICATE,
+    FORGOTTEN,
+    GONE,
+    READ,
+    REPLACED,
+    WITHDRAWN,
+    Entry,
+    entry_read,
+    entry_refused,
+    load,
+    store,
+)
+from assets.ingest.identity import identity, own_bytes
+from assets.ingest.inbox import Found, scan
+from assets.ingest.isolation import Limits, isolated
+from assets.ingest.readers.base import Context
+from assets.ingest.reading import Coverage, coverage, read_dump, read_with
+from assets.ingest.source import Source
+from assets.lake import Key
+from assets.study import Home, Study
+
+SAVE_EVERY_S = 60.0
+
+
+@dataclass(frozen=True)
+class CatalogueReport:
+    """What a look at the inbox did: dumps by state, which entries changed, which files were still growing."""
+
+    states: Mapping[str, int]
+    changed: tuple[Entry, ...] = ()
+    growing: tuple[str, ...] = ()
+    touched: frozenset[Key] = field(default_factory=frozenset)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing in the inbox was new."""
+        return not self.changed and not self.growing
+
+
+@dataclass(frozen=True)
+class _Task:
+    found: Found
+    study: Study
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    dump: str
+    result: Coverage | str
+    growing: bool = False
+
+
+def catalogue(home: Home, study: Study, *, quiet: bool = False) -> CatalogueReport:
+    """Bring the catalogue up to date with the inbox.
+
+    A dump is looked at again when its files' sizes or times changed, or when readers or settings that matter did.
+    """
+    with _locked(home):
+        known = load(home)
+        found = {f.path: f for f in scan(home.inbox)}
+        current = {e.path: e for e in known if e.present or e.reason == FORGOTTEN}
+        tasks = [_Task(f, study) for f in found.values() if _due(f, current.get(f.path), study)]
+        fresh: dict[str, Entry] = {}
+        growing: list[str] = []
+        saved = monotonic()
+        for task, outcome in _looked_at(tasks, study, quiet=quiet):
+            if outcome.growing:
+                growing.append(task.found.path)
+            else:
+                fresh[task.found.path] = _entry(task, outcome)
+            if monotonic() - saved > SAVE_EVERY_S:
+                store(home, _settled(known, found, fresh))
+                saved = monotonic()
+        entries = _settled(known, found, fresh)
+        before = {(e.path, e.dump): e for e in known}
+        changed = tuple(e for e in entries if before.get((e.path, e.dump)) != e)
+        if changed or not known:
+            store(home, entries)
+    was = [before[e.path, e.dump] for e in changed if (e.path, e.dump) in before]
+    touched = frozenset(k for e in (*changed, *was) for k in e.keys)
+    return CatalogueReport(Counter(e.state for e in entries), changed, tuple(sorted(growing)), touched)
+
+
+def uncatalogued(home: Home, settle_seconds: float = 0.0) -> list[str]:
+    """Places in the inbox that differ from the catalogue, from a listing alone.
+
+    Args:
+        home: the data home.
+        settle_seconds: leave out files changed more recently than this; they may still be growing.
+    """
+    known = {e.path: e.signature for e in load(home) if e.present or e.reason == FORGOTTEN}
+    found = {f.path: f for f in scan(home.inbox)}
+    limit = (time() - settle_seconds) * 1e6
+    changed = {p for p, f in found.items() if known.get(p) != f.signature and f.received_us <= limit}
+    return sorted(changed | (known.keys() - found.keys()))
+
+
+def forget(home: Home, dump: str) -> list[Entry]:
+    """Withdraw a dump (a SHA-256 or its beginning) although it lies in the inbox; gives the entries withdrawn.
+
+    Raises:
+        DumpError: no dump, or more than one, begins so.
+    """
+    return _mark(home, dump, lambda e: replace(e, state=WITHDRAWN, reason=FORGOTTEN))
+
+
+def remember(home: Home, dump: str) -> list[Entry]:
+    """Take a forgotten dump back; the next look reads it again.
+
+    Raises:
+        DumpError: no dump, or more than one, begins so.
+    """
+    return _mark(home, dump, lambda e: replace(e, reason=GONE) if e.reason == FORGOTTEN else e)
+
+
+def work(task: _Task) -> _Outcome:
+    """Identify and read one dump (runs in a guarded worker)."""
+    found, study = task.found, task.study
+    result: Coverage | str
+    try:
+        source, context = found.source(), Context(study, found.participant)
+        if found.problem:
+            return _Outcome(own_bytes(source), found.problem)
+        dump = identity(source, study.reading)
+        try:
+            reader, recording = read_dump(source, context)
+            result = coverage(reader, recording, context, found.received_us)
+        except DumpError as error:
+            result = str(error)
+    except FileNotFoundError:
+        return _Outcome("", "", growing=True)
+    except PermissionError:
+        return _Outcome(own_bytes(Source(found.path, ())), "cannot be opened: check its permissions")
+    return _Outcome(dump, result, growing=_changed_since(found))
+
+
+def _looked_at(tasks: list[_Task], study: Study, *, quiet: bool) -> Iterator[tuple[_Task, _Outcome]]:
+    limits = Limits(study.reading.max_seconds, study.reading.max_memory_mb)
+    with Progress(disable=quiet or not tasks, transient=True) as progress:
+        bar = progress.add_task("reading new dumps", total=len(tasks))
+        for task, result in isolated(work, tasks, limits):
+            progress.advance(bar)
+            if isinstance(result, _Outcome):
+                yield task, result
+            else:
+                dump = own_bytes(task.found.source())
+                yield task, _Outcome(dump, _failure(result), growing=_changed_since(task.found))
+
+
+def _failure(error: Exception) -> str:
+    """Why a reader failed in a way it should not: where in the code, and nothing of the data."""
+    if isinstance(error, DumpError):
+        return str(error)
+    where = getattr(error, "__notes__", [""])[0]
+    return f"its reader failed on it ({type(error).__name__}{where}); please report this. The file was not changed"
+
+
+def _due(found: Found, entry: Entry | None, study: Study) -> bool:
+    if entry is None or entry.signature != found.signature:
+        return True
+    return entry.present and entry.read_with != read_with(study, found.participant, entry.reader)
+
+
+def _entry(task: _Task, outcome: _Outcome) -> Entry:
+    if isinstance(outcome.result, str):
+        return entry_refused(
+            task.found, outcome.dump, outcome.result, read_with(task.study, task.found.participant, None)
+        )
+    fingerprint = read_with(task.study, task.found.participant, outcome.result.reader)
+    return entry_read(task.found, outcome.dump, outcome.result, fingerprint)
+
+
+def _settled(known: Iterable[Entry], found: Mapping[str, Found], fresh: Mapping[str, Entry]) -> list[Entry]:
+    """The whole catalogue: what was known, as the inbox now says, with what was read afresh."""
+    entries = {(e.path, e.dump): e for e in fresh.values()}
+    forgotten = {e.dump for e in known if e.reason == FORGOTTEN}
+    for entry in known:
+        if (entry.path, entry.dump) in entries:
+            continue
+        here = found.get(entry.path)
+        if entry.present and (here is None or here.signature != entry.signature):
+            reason = REPLACED if here else GONE
+            entries[entry.path, entry.dump] = replace(entry, state=WITHDRAWN, reason=reason)
+        else:
+            entries[entry.path, entry.dump] = entry
+    for key, entry in entries.items():
+        if entry.dump in forgotten and entry.present:
+            entries[key] = replace(entry, state=WITHDRAWN, reason=FORGOTTEN)
+    return sorted(_once(entries.values()), key=lambda e: (e.path, e.dump))
+
+
+def _once(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """The same content counts once: where it came first (then by path)."""
+    same: dict[str, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        if entry.state in {READ, DUPLICATE}:
+            same[entry.dump].append(entry)
+        else:
+            yield entry
+    for copies in same.values():
+        first, *others = sorted(copies, key=lambda e: (e.received_us, e.path))
+        yield first.as_read()
+        for other in others:
+            reason = f"same content as {first.path}"
+            if other.participant != first.participant:
+                reason += ", of another participant, where it counts: take the wrong copy out of the inbox"
+            yield replace(other, state=DUPLICATE, reason=reason)
+
+
+def _changed_since(found: Found) -> bool:
+    """Whether any of its files changed since the inbox was listed."""
+    try:
+        return any(
+            (s.st_size, s.st_mtime_ns) != (f.size, f.mtime_ns)
+            for f in (*found.files, *found.sidecars)
+            for s in [f.real.stat()]
+        )
+    except OSError:
+        return True
+
+
+def _mark(home: Home, dump: str, change: Callable[[Entry], Entry]) -> list[Entry]:
+    with _locked(home):
+        known = load(home)
+        meant = {e.dump for e in known if e.dump.startswith(dump.lower())}
+        if len(meant) != 1:
+            message = f"{len(meant) or 'no'} dumps in the catalogue begin with {dump!r}; give more of its SHA-256"
+            raise DumpError(message)
+        changed = [change(e) for e in known if e.dump in meant]
+        store(home, [*(e for e in known if e.dump not in meant), *changed])
+    return changed
+
+
+@contextmanager
+def _locked(home: Home) -> Iterator[None]:
+    """One look at a time on this machine: a second one waits, so that no rows are lost."""
+    home.scratch.mkdir(parents=True, exist_ok=True)
+    with (home.scratch / "catalogue.lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,122 @@
+"""One value at a time: what to keep where two dumps cover the same stretch.
+
+Exports overlap, an unfinished upload lies beside the whole, two devices ran at once. For each signal, and for beats,
+the longer recording wins whole (then the one whose identity sorts first) and the others fill only what it leaves
+open. The order depends on the recordings alone, never on which came first, so a day always comes out the same.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from assets.ingest.recording import Events, Segment, Times
+
+BEAT_GAP_US = 3_000_000
+Labelled = tuple[str, Segment]
+
+
+class Covered:
+    """Stretches of time already taken: disjoint, in order."""
+
+    def __init__(self) -> None:
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+
+    def free(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """The parts of [start, end) not yet taken."""
+        position = start
+        n = max(bisect_right(self._starts, start) - 1, 0)
+        while n < len(self._starts) and self._starts[n] < end:
+            if self._ends[n] > position:
+                if self._starts[n] > position:
+                    yield position, self._starts[n]
+                position = self._ends[n]
+            n += 1
+        if position < end:
+            yield position, end
+
+    def take(self, start: int, end: int) -> None:
+        """Mark [start, end) as taken."""
+        first = bisect_right(self._ends, start - 1)
+        last = bisect_right(self._starts, end)
+        if first < last:
+            start, end = min(start, self._starts[first]), max(end, self._ends[last - 1])
+        self._starts[first:last], self._ends[first:last] = [start], [end]
+
+
+def segments_once(labelled: Sequence[Labelled]) -> list[Labelled]:
+    """Segments of several dumps with every stretch of a signal standing once; each keeps its dump."""
+    by_signal: dict[str, list[Labelled]] = defaultdict(list)
+    for dump, segment in labelled:
+        by_signal[segment.signal].append((dump, segment))
+    return [kept for signal in sorted(by_signal) for kept in _signal_once(by_signal[signal])]
+
+
+def _signal_once(labelled: list[Labelled]) -> Iterator[Labelled]:
+    if len({dump for dump, _ in labelled}) == 1 and not _overlapping(labelled):
+        yield from labelled
+        return
+    covered = Covered()
+    for dump, segment in sorted(labelled, key=lambda x: (-len(x[1].samples) / x[1].rate_hz, x[0], x[1].start_us)):
+        for start, end in list(covered.free(segment.start_us, segment.end_us)):
+            # Half a sample of tolerance: two exports of one recording may round its start differently.
+            slack = round(0.5e6 / segment.rate_hz)
+            first = segment.first_index(start - slack if start == segment.start_us else start + slack)
+            last = segment.first_index(end - slack) if end < segment.end_us else len(segment.samples)
+            if last > first:
+                yield dump, segment.part(first, last)
+        covered.take(segment.start_us, segment.end_us)
+
+
+def _overlapping(labelled: Iterable[Labelled]) -> bool:
+    spans = sorted((s.start_us, s.end_us) for _, s in labelled)
+    return any(later[0] < earlier[1] for earlier, later in pairwise(spans))
+
+
+def events_once(labelled: Sequence[tuple[str, Events]]) -> list[tuple[str, Events]]:
+    """Events of several dumps, each standing once; beats of two devices are never interleaved."""
+    by_kind: dict[str, list[tuple[str, Events]]] = defaultdict(list)
+    for dump, events in labelled:
+        by_kind[events.kind].append((dump, events))
+    kept: list[tuple[str, Events]] = []
+    for kind in sorted(by_kind):
+        ordered = sorted(by_kind[kind], key=lambda x: (-len(x[1].time_us), x[0]))
+        kept += _beats_once(ordered) if kind == "beat" else _points_once(ordered)
+    return kept
+
+
+def _points_once(ordered: list[tuple[str, Events]]) -> Iterator[tuple[str, Events]]:
+    seen: set[tuple[int, float]] = set()
+    for dump, events in ordered:
+        keys = list(zip(events.time_us.tolist(), np.nan_to_num(events.value, nan=-1.0).tolist(), strict=True))
+        new = np.array([k not in seen for k in keys], dtype=np.bool_)
+        seen.update(keys)
+        if new.any():
+            yield dump, events.take(new)
+
+
+def _beats_once(ordered: list[tuple[str, Events]]) -> Iterator[tuple[str, Events]]:
+    covered = Covered()
+    for dump, events in ordered:
+        free = np.array([bool(list(covered.free(t, t + 1))) for t in events.time_us.tolist()], dtype=np.bool_)
+        if free.any():
+            kept = events.take(free)
+            after_hole = np.flatnonzero(free) - 1
+            follows = np.r_[True, free][after_hole + 1]
+            yield dump, Events(kept.kind, kept.time_us, kept.value, kept.valid & follows)
+        for start, end in _runs(events.time_us):
+            covered.take(start, end)
+
+
+def _runs(times: Times) -> Iterator[tuple[int, int]]:
+    """Stretches of beats without a long hole."""
+    if not len(times):
+        return
+    breaks = np.flatnonzero(np.diff(times) > BEAT_GAP_US)
+    for first, last in zip(np.r_[0, breaks + 1], np.r_[breaks, len(times) - 1], strict=True):
+        yield int(times[first]), int(times[last]) + 1

@@ -1,0 +1,83 @@
+"""The readers, and the one function that decides which of them reads a dump.
+
+Specific formats come before general ones: the first reader that claims a dump by its content reads it. Another
+installed package adds readers through entry points of the group `macromicro.readers`, each a `Reader`; they are
+asked first.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import entry_points
+
+from assets.errors import DumpError
+from assets.ingest.readers import e4, self_reports, voice
+from assets.ingest.readers.base import Reader
+from assets.ingest.source import Source
+
+ENTRY_POINTS = "macromicro.readers"
+OWN: tuple[Reader, ...] = (e4.READER, voice.READER, self_reports.READER)
+
+_KNOWN = (
+    (b"%PDF", "a PDF"),
+    (b"\x89PNG", "a picture"),
+    (b"\xff\xd8\xff", "a picture"),
+    (b"GIF8", "a picture"),
+    (b"7z\xbc\xaf", "a 7z archive: unpack it and copy what is in it"),
+    (b"Rar!", "a RAR archive: unpack it and copy what is in it"),
+    (b"\xd0\xcf\x11\xe0", "an old Office file (.xls or .doc): save tables as CSV or XLSX"),
+    (b"SQLite format 3", "an SQLite database: export its tables as CSV"),
+    (b"<!DOCTYPE html", "a web page: perhaps a download that needed a login"),
+    (b"<html", "a web page: perhaps a download that needed a login"),
+    (b"version https://git-lfs", "a git-lfs pointer, not the file itself: fetch the file"),
+    (b"\x80\x02", "a Python pickle: it could run code when opened, and is refused"),
+    (b"\x80\x03", "a Python pickle: it could run code when opened, and is refused"),
+    (b"\x80\x04", "a Python pickle: it could run code when opened, and is refused"),
+    (b"\x80\x05", "a Python pickle: it could run code when opened, and is refused"),
+)
+
+
+@cache
+def readers() -> tuple[Reader, ...]:
+    """Every reader, in the order they are asked."""
+    found = sorted(entry_points(group=ENTRY_POINTS), key=lambda e: e.name)
+    loaded = [e.load() for e in found]
+    return (*(r for r in loaded if isinstance(r, Reader)), *OWN)
+
+
+def reader_named(name: str) -> Reader | None:
+    """A reader by its name, or None where no installed package brings it."""
+    return next((r for r in readers() if r.name == name), None)
+
+
+def reader_of(source: Source) -> Reader:
+    """The reader that a dump's content asks for.
+
+    Raises:
+        DumpError: no reader knows it; the message says what it looks like.
+    """
+    if not any(m.size for m in source.members):
+        message = "empty (0 bytes): the copy was cut off, or nothing was recorded; copy it again or leave it"
+        raise DumpError(message)
+    for reader in readers():
+        if reader.claims(source):
+            return reader
+    message = f"no reader knows this format: it looks like {_looks(source.head())}"
+    raise DumpError(message)
+
+
+def _looks(head: bytes) -> str:
+    for magic, what in _KNOWN:
+        if head.startswith(magic):
+            return what
+    if not head.strip(b"\0"):
+        return "nothing but zero bytes, as a copy that was cut off leaves; copy it again"
+    if b"\0" in head:
+        return "a binary file of an unknown kind"
+    first = head.decode("utf-8", "replace").strip().splitlines()
+    if first and first[0].count(",") + first[0].count(";") + first[0].count("\t") >= 1:
+        return (
+            "a table without a column of times (a self-report table needs one, such as 'time', "
+            "and columns named as the items of study.toml)"
+        )
+    return "plain text without a recording"
