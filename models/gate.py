@@ -15,8 +15,8 @@ import numpy as np
 
 from models.bootstrap import bounds, draws, mean_of_people
 from models.cohort import Floats, Ints, Mask
+from models.frame import Estimates
 from models.metrics import worst_decile
-from models.pyfunc import Estimates
 
 SAME = 1e-9  # errors closer than this, in shares of the scale, are one and the same model's
 

@@ -11,8 +11,8 @@ import pandas as pd
 import polars as pl
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
+from models.frame import predict_frame
 from models.packaging import load
-from models.pyfunc import predict_frame
 
 
 class Served(PythonModel):
@@ -23,7 +23,7 @@ class Served(PythonModel):
         self._model = load(Path(context.artifacts["model"]))
 
     def predict(self, context: PythonModelContext, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:  # noqa: ARG002
-        """Predict a frame; see `models/pyfunc.py` for its columns."""
+        """Predict a frame; see `models/frame.py` for its columns."""
         return predict_frame(self._model, pl.from_pandas(model_input)).to_pandas()
 
 

@@ -57,7 +57,8 @@ def asked(home: Home, study: Study, participants: Sequence[str] | None = None, d
 
     Returns:
         A moments frame without answers. Only days before `day` are used: no body or voice of the moment itself.
-        The lists `past_age_h` (hours before `time_us`, oldest first) and `past_<item>` hold the person's answers.
+        The lists `past_age_h` (hours before `time_us`, oldest first) and `past_<item>` hold the person's answers;
+        `nightly` is true: this is the frame that the registered model takes.
     """
     if day is None:
         last = last_day(home)
@@ -65,7 +66,8 @@ def asked(home: Home, study: Study, participants: Sequence[str] | None = None, d
     codes = people(home) if participants is None else sorted(participants)
     rows = [_row(home, study, code, day) for code in codes] if day > Date.min else []
     frame = pl.concat(rows) if rows else _whose(moments_table(study).empty(), None)
-    return with_history(frame, load_moments(home, study), study, nightly=True)
+    past = load_moments(home, study)
+    return with_history(frame, past, study, nightly=True).with_columns(nightly=pl.lit(True))
 
 
 def with_history(rows: pl.DataFrame, moments: pl.DataFrame, study: Study, *, nightly: bool = False) -> pl.DataFrame:
