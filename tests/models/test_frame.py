@@ -1,0 +1,111 @@
+from datetime import date
+
+import numpy as np
+import polars as pl
+import pytest
+
+from models.cohort import cohort_from_frame
+from models.errors import CohortError
+from models.frame import predict_frame, unfold
+from tests.models.tiny import FEATURES, ITEMS, Tiny
+
+HOUR_US = 3_600_000_000
+NOON_US = 1_772_452_800_000_000  # 2026-03-02 12:00 UTC
+
+
+def asked(**changes: object) -> pl.DataFrame:
+    row = {
+        "participant": "P1",
+        "time_us": NOON_US,
+        "day": date(2026, 3, 2),
+        "local_hour": 12.0,
+        "past_age_h": [30.0, 2.0],
+        "past_happy": [40.0, 60.0],
+        "past_sad": [float("nan"), 3.0],
+    }
+    return pl.DataFrame([{**row, **changes}])
+
+
+def values(frame: pl.DataFrame) -> list[float]:
+    return predict_frame(Tiny(), frame)["value"].to_list()
+
+
+def test_a_row_is_answered_from_the_past_it_brings() -> None:
+    said = predict_frame(Tiny(), asked())
+    assert said.rows() == [
+        ("P1", NOON_US, "happy", 50.12, 49.12, 51.12, True),
+        ("P1", NOON_US, "sad", 3.12, 2.12, 4.12, True),
+    ]
+
+
+def test_a_row_asked_the_night_before_knows_no_body_of_the_moment_and_says_wider_intervals() -> None:
+    by_day = asked(**{"hrv.hr_bpm": 70.0, "hrv.hr_bpm.past_mean": 60.0, "hrv.past_n": 3})
+    by_night = predict_frame(Tiny(), by_day.with_columns(nightly=True))
+    assert predict_frame(Tiny(), by_day)["value"].to_list() == pytest.approx([60.12, 13.12])
+    assert by_night["value"].to_list() == pytest.approx([50.12, 3.12])
+    assert (by_night["high"] - by_night["low"]).to_list() == pytest.approx([4.0, 4.0])
+
+
+def test_the_past_of_a_nightly_row_is_of_earlier_days_even_across_a_clock_change() -> None:
+    # 23:30 the evening before lies 11.5 hours before noon when the clock sprang forward in between.
+    frame = asked(past_age_h=[11.5], past_happy=[80.0], past_sad=[2.0], nightly=True)
+    assert values(frame) == pytest.approx([80.12, 2.12])
+
+
+def test_rows_asked_together_do_not_know_of_each_other() -> None:
+    other = asked(past_happy=[0.0, 0.0])
+    stranger = asked(participant="P9", past_age_h=[], past_happy=[], past_sad=[])
+    together = predict_frame(Tiny(), pl.concat([asked(), other, stranger]))
+    assert together["value"].to_list() == [*values(asked()), *values(other), *values(stranger)]
+    assert together["known_person"].to_list() == [True] * 4 + [False] * 2
+    assert together["value"].to_list()[-2:] == pytest.approx([50.12, 4.12])
+
+
+def test_rows_come_back_in_the_order_asked() -> None:
+    frames = [asked(participant=code, time_us=NOON_US + n * HOUR_US) for n, code in enumerate(("B", "A", "C"))]
+    said = predict_frame(Tiny(), pl.concat(reversed(frames)))
+    assert said["participant"].to_list() == ["C", "C", "A", "A", "B", "B"]
+
+
+def test_the_frame_gives_the_cohort_that_the_moments_give() -> None:
+    times = np.array([NOON_US - 30 * HOUR_US, NOON_US - 2 * HOUR_US - 1, NOON_US])
+    moments = pl.DataFrame(
+        {
+            "participant": ["P1"] * 3,
+            "time_us": times,
+            "day": [date(2026, 3, 1), date(2026, 3, 2), date(2026, 3, 2)],
+            "local_hour": [6.0, 10.0 - 1 / 3.6e9, 12.0],
+            "y_happy": [40.0, 60.0, None],
+            "y_sad": [None, 3.0, None],
+        }
+    )
+    own = cohort_from_frame(moments, ITEMS, FEATURES)
+    cohort, rows = unfold(asked(past_age_h=((NOON_US - times[:2]) / HOUR_US).tolist()), ITEMS, FEATURES)
+    assert rows.tolist() == [2]
+    assert cohort.time_us.tolist() == own.time_us.tolist()
+    assert cohort.day.tolist() == own.day.tolist()
+    assert cohort.local_hour == pytest.approx(own.local_hour)
+    np.testing.assert_array_equal(cohort.answers, own.answers)
+    assert cohort.participants == own.participants
+
+
+def test_no_rows_give_no_estimates() -> None:
+    assert predict_frame(Tiny(), asked().clear()).height == 0
+
+
+@pytest.mark.parametrize("day", ["2026-03-02", date(2026, 3, 2), np.datetime64("2026-03-02T00:00:00", "us")])
+def test_the_day_may_be_a_date_a_datetime_or_text(day: object) -> None:
+    assert values(asked().with_columns(day=pl.lit(day))) == values(asked())
+
+
+@pytest.mark.parametrize(
+    ("frame", "told"),
+    [
+        (asked().drop("past_sad"), "lacks past_sad"),
+        (asked(past_happy=[1.0]), "past_happy must be as long"),
+        (asked(past_age_h=[30.0, 0.0]), "past_age_h must be above 0"),
+    ],
+)
+def test_a_frame_that_cannot_be_meant_is_refused(frame: pl.DataFrame, told: str) -> None:
+    with pytest.raises(CohortError, match=told):
+        predict_frame(Tiny(), frame)
