@@ -33,12 +33,17 @@ UNITS: tuple[tuple[Unit, Wanted], ...] = (
 LEARNT = "ledger/learnt.json"
 
 
-def look(home: Home, study: Study) -> Facts:
-    """Where the study stands now."""
+def look(home: Home, study: Study, settle_seconds: float = 0.0) -> Facts:
+    """Where the study stands now; files changed more recently than `settle_seconds` do not count as arrived."""
     units = [
         UnitFacts(unit.name, unit.code, wanted(home, study, None), dict(stamped(home, unit))) for unit, wanted in UNITS
     ]
-    return Facts([str(f) for f in uncatalogued(home, study)], units, learnable(home, study), learnt(home))
+    return Facts(uncatalogued(home, settle_seconds, study), units, learnable(home, study), learnt(home))
+
+
+def look_settled(home: Home, study: Study) -> Facts:
+    """The same for the daemon, which leaves files alone that may still be copied."""
+    return look(home, study, study.reading.settle_seconds)
 
 
 def learnable(home: Home, study: Study) -> str | None:

@@ -62,27 +62,26 @@ def executor(home: Home) -> dg.ExecutorDefinition:
     return one_at_a_time
 
 
-def jobs() -> list[dg.UnresolvedAssetJobDefinition]:
-    """What can be run: everything, the days, the catalogue, or learning alone."""
-    return [
-        dg.define_asset_job(
-            NIGHTLY,
-            selection=dg.AssetSelection.all(),
-            description="The whole night: ingest, features of the days asked for, moments, learning, gate, predictions.",
-        ),
-        dg.define_asset_job(
-            DAYS,
-            selection=DAILY,
-            description="Recordings and features of some days; a participant-day that is up to date is skipped.",
-        ),
-        dg.define_asset_job(
-            INGEST,
-            selection=DUMPS,
-            description="Catalogue what is new in the inbox; nothing else.",
-        ),
-        dg.define_asset_job(
-            LEARNING,
-            selection=LEARNT,
-            description="From moments to predictions, on the features as they stand.",
-        ),
-    ]
+JOBS = (
+    dg.define_asset_job(
+        NIGHTLY,
+        selection=dg.AssetSelection.all(),
+        description="The whole night: ingest, features of the days asked for, moments, learning, gate, predictions.",
+    ),
+    dg.define_asset_job(
+        DAYS,
+        selection=DAILY,
+        description="Recordings and features of some days; a participant-day that is up to date is skipped.",
+    ),
+    dg.define_asset_job(
+        INGEST,
+        selection=DUMPS,
+        description="Catalogue what is new in the inbox; nothing else.",
+    ),
+    dg.define_asset_job(
+        LEARNING,
+        selection=LEARNT,
+        description="From moments to predictions, on the features as they stand.",
+    ),
+)
+"""What can be run: everything, the days, the catalogue, or learning alone."""

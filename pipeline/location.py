@@ -6,25 +6,36 @@ command line). Building it imports no heavy library; a test holds that.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import dagster as dg
 
 from assets.study import Home, Study
-from pipeline.jobs import executor, jobs
+from pipeline.jobs import JOBS, executor
 from pipeline.schedules import nightly
 from pipeline.sensors import inbox
-from pipeline.stages import STAGES, Factory
+
+Factory = Callable[[Home, Study], Sequence[dg.AssetsDefinition | dg.AssetChecksDefinition]]
 
 
-def definitions(home: Home, study: Study, stages: Sequence[Factory] = STAGES) -> dg.Definitions:
-    """Everything Dagster may know of a study: assets, checks, jobs, the schedule and the sensor."""
+def definitions(home: Home, study: Study, stages: Sequence[Factory] | None = None) -> dg.Definitions:
+    """Everything Dagster may know of a study: assets, checks, jobs, the schedule and the sensor.
+
+    Args:
+        home: the data home.
+        study: its settings.
+        stages: the factories of the stages' assets; those of the whole line by default.
+    """
+    if stages is None:
+        from pipeline.stages import STAGES
+
+        stages = STAGES
     made = [thing for stage in stages for thing in stage(home, study)]
     daily = sorted(key for a in made if isinstance(a, dg.AssetsDefinition) and a.partitions_def for key in a.keys)
     return dg.Definitions(
         assets=[a for a in made if not isinstance(a, dg.AssetChecksDefinition)],
         asset_checks=[a for a in made if isinstance(a, dg.AssetChecksDefinition)],
-        jobs=jobs(),
+        jobs=JOBS,
         schedules=[nightly(home, study, daily)],
         sensors=[inbox(home, study, daily)],
         executor=executor(home),

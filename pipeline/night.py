@@ -27,7 +27,7 @@ from pipeline.plan import Facts, Plan, plan
 from pipeline.progress import Watcher
 
 if TYPE_CHECKING:
-    from pipeline.stages import Factory
+    from pipeline.location import Factory
 
 TYPED_TAG = "macromicro/typed"
 """On runs started from the command line: their process is the one that holds the lock."""
@@ -54,7 +54,7 @@ class Outcome:
 
 
 def run_night(
-    home: Home, study: Study, console: Console, stages: tuple[Factory, ...] = (), look: Look = look
+    home: Home, study: Study, console: Console, stages: tuple[Factory, ...] | None = None, look: Look = look
 ) -> Outcome:
     """Bring the study up to date: catalogue, days, learning.
 
@@ -80,14 +80,13 @@ def run_night(
 class _Night:
     """The runs of one night, on one Dagster instance."""
 
-    def __init__(self, home: Home, study: Study, console: Console, stages: tuple[Factory, ...]) -> None:
+    def __init__(self, home: Home, study: Study, console: Console, stages: tuple[Factory, ...] | None) -> None:
         os.environ[HOME_VARIABLE] = str(home.root)
         warnings.filterwarnings("ignore", module="dagster")
         from pipeline.location import definitions
-        from pipeline.stages import STAGES
 
         self._study, self._console = study, console
-        self._definitions = definitions(home, study, stages or STAGES)
+        self._definitions = definitions(home, study, stages)
         self._instance = instance(home)
         now = datetime.now(UTC)
         self.log = home.dagster / "logs" / f"{now:%Y-%m-%dT%H-%M-%SZ}.log"

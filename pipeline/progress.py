@@ -19,7 +19,7 @@ from models.errors import MacromicroError
 
 if TYPE_CHECKING:
     import dagster as dg
-    from dagster._utils.error import SerializableErrorInfo
+    from dagster_shared.error import SerializableErrorInfo
 
 
 @dataclass
@@ -70,7 +70,8 @@ class Watcher:
         when = datetime.fromtimestamp(event.timestamp, UTC).isoformat(timespec="milliseconds")
         level = logging.getLevelName(event.level) if isinstance(event.level, int) else event.level
         text = event.message or event.user_message
-        error = event.dagster_event.step_failure_data.error if _failed(event) else None
+        happened = event.dagster_event
+        error = happened.step_failure_data.error if happened and happened.is_step_failure else None
         with self.log.open("a") as file:
             file.write(f"{when} {level} {event.step_key or '-'} {text}\n")
             if error is not None:
@@ -92,10 +93,6 @@ def readable(error: SerializableErrorInfo | None) -> str:
 
 def _family(cls: type[MacromicroError]) -> set[type[MacromicroError]]:
     return {cls}.union(*(_family(sub) for sub in cls.__subclasses__()))
-
-
-def _failed(event: dg.EventLogEntry) -> bool:
-    return event.dagster_event is not None and event.dagster_event.is_step_failure
 
 
 def _name(step: str | None) -> str:

@@ -13,13 +13,13 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 
 from assets.study import Home, Study
-from pipeline.facts import Look, look
+from pipeline.facts import Look, look_settled
 from pipeline.jobs import NIGHTLY
 from pipeline.plan import plan
 from pipeline.requests import night_requests, opening_request
 
 
-def nightly(home: Home, study: Study, daily: list[dg.AssetKey], look: Look = look) -> dg.ScheduleDefinition:
+def nightly(home: Home, study: Study, daily: list[dg.AssetKey], look: Look = look_settled) -> dg.ScheduleDefinition:
     """The nightly schedule of a study; `daily` are the assets of the days."""
     running = dg.DefaultScheduleStatus.RUNNING if study.schedule.enabled else dg.DefaultScheduleStatus.STOPPED
 

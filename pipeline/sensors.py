@@ -18,8 +18,8 @@ import dagster as dg
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
 from assets.study import Home, Study
-from pipeline.facts import Look, look
-from pipeline.jobs import DAYS, INGEST, NIGHTLY
+from pipeline.facts import Look, look_settled
+from pipeline.jobs import JOBS
 from pipeline.lock import holder
 from pipeline.plan import plan
 from pipeline.requests import NIGHT_TAG, STEP_TAG, day_requests, ingest_request, night_requests
@@ -47,12 +47,12 @@ class Memory:
         return json.dumps({"suspects": self.suspects, "closed": self.closed and self.closed.isoformat()})
 
 
-def inbox(home: Home, study: Study, daily: list[dg.AssetKey], look: Look = look) -> dg.SensorDefinition:
+def inbox(home: Home, study: Study, daily: list[dg.AssetKey], look: Look = look_settled) -> dg.SensorDefinition:
     """The sensor of a study's inbox; `daily` are the assets of the days."""
 
     @dg.sensor(
         name="inbox",
-        job_names=[INGEST, DAYS, NIGHTLY],
+        jobs=JOBS,
         minimum_interval_seconds=INTERVAL_S,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Watches the inbox: catalogues what is new and computes exactly the days it touches.",

@@ -1,18 +1,12 @@
-"""Every stage's factories of assets, in the order of the line; the one list that grows with a new stage."""
+"""Every stage's factory of assets, in the order of the line; the one list that grows with a new stage."""
 
 from __future__ import annotations
-
-from collections.abc import Callable, Sequence
-
-import dagster as dg
 
 from assets.features.assets import assets as features
 from assets.ingest.assets import assets as ingest
 from assets.learning.assets import assets as learning
 from assets.moments.assets import assets as moments
 from assets.monitoring.assets import assets as monitoring
-from assets.study import Home, Study
-
-Factory = Callable[[Home, Study], Sequence[dg.AssetsDefinition | dg.AssetChecksDefinition]]
+from pipeline.location import Factory
 
 STAGES: tuple[Factory, ...] = (ingest, features, moments, learning, monitoring)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 from rich.console import Console
 from typer.core import TyperGroup
@@ -49,15 +48,15 @@ def print_json(value: Any) -> None:
 class Group(TyperGroup):
     """A group whose commands end with one clear message and code 1 where macromicro refuses something."""
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         """Run the command; an error made on purpose is shown as it stands, any other by name, without a traceback."""
         try:
             return super().invoke(ctx)
-        except (click.exceptions.Exit, click.ClickException, click.Abort):
+        except (typer.Exit, typer.Abort, typer.TyperException):
             raise
         except KeyboardInterrupt:
             _say(ctx, "Interrupted. What was done before stays; the same command goes on from there.")
-            raise click.exceptions.Exit(1) from None
+            raise typer.Exit(1) from None
         except Exception as error:
             if _verbose(ctx):
                 raise
@@ -68,13 +67,13 @@ class Group(TyperGroup):
                     ctx,
                     f"{type(error).__name__}: {error}\nThis was not foreseen; --verbose before the command shows where.",
                 )
-            raise click.exceptions.Exit(1) from None
+            raise typer.Exit(1) from None
 
 
-def _verbose(ctx: click.Context) -> bool:
+def _verbose(ctx: typer.Context) -> bool:
     return isinstance(ctx.obj, Options) and ctx.obj.verbose
 
 
-def _say(ctx: click.Context, text: str) -> None:
+def _say(ctx: typer.Context, text: str) -> None:
     Console(stderr=True).print(f"[bold red]{ctx.info_name}:[/] ", end="")
     Console(stderr=True).print(text, markup=False, highlight=False, soft_wrap=True)

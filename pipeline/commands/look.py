@@ -50,7 +50,7 @@ def dumps(
 
     chosen = options(context)
     study = chosen.home.study()
-    rows = catalogue_rows(chosen.home, study, state=state and state.value, participant=participant)
+    rows = catalogue_rows(chosen.home, state=state and state.value, participant=participant)
     if json:
         print_json(rows)
     else:

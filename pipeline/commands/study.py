@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Annotated
 
 import typer
@@ -69,13 +68,14 @@ def simulate(
     Empatica E4 zips, a WAV clip for each prompt, and self-reports. The truth behind them goes beside the inbox, to
     truth.parquet: with --coupling 0 no method should find anything in body or voice.
     """
-    from assets.simulated.simulate import simulate as write
+    from assets.simulated.study import simulate as write
 
     chosen = options(context)
-    started = time.monotonic()
-    write(chosen.home, chosen.home.study(), participants=participants, days=days, seed=seed, coupling=coupling)
-    chosen.console.print(
-        f"Wrote {participants} people × {days} days to {chosen.home.inbox} in {time.monotonic() - started:.0f} s; "
-        f"the truth behind them is {chosen.home.root / 'truth.parquet'}.",
-        highlight=False,
+    made = write(chosen.home, chosen.home.study(), participants=participants, days=days, seed=seed, coupling=coupling)
+    say = chosen.console.print
+    say(f"Wrote {made.participants} people × {made.days} days to {chosen.home.inbox} in {made.seconds:.0f} s:")
+    say(f"  {made.sessions} wristband sessions, {made.hours:.0f} h; {made.answers} of {made.prompts} prompts answered,")
+    say(f"  {made.bytes / 1e6:.0f} MB. The truth behind them: {chosen.home.root / 'truth.parquet'}")
+    say(
+        f"  An oracle that knows it reaches CCC {made.oracle_ccc:.3f}, without the senses {made.oracle_without_senses_ccc:.3f}."
     )

@@ -1,0 +1,57 @@
+"""What the champion says of one participant, asked as any MLflow user would ask it.
+
+The row asked is the night's own (`assets/moments/cohort.py`), the model is the registry's champion through plain
+`mlflow.pyfunc`: so a person at a terminal and a program elsewhere get the same numbers.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+
+from assets.errors import StudyError
+from assets.moments.cohort import asked, people
+from assets.study import PARTICIPANT_PATTERN, Home, Study
+from models.registry import CHAMPION, Registry
+
+
+def estimate(home: Home, study: Study, participant: str) -> tuple[dict[str, Any], pl.DataFrame]:
+    """The champion's estimate of every item for the participant's coming day.
+
+    Returns:
+        The answer as plain values, and the one-row frame that the model was asked with.
+
+    Raises:
+        StudyError: the code is none that a participant may have.
+        RegistryError: there is no champion.
+    """
+    if not re.match(PARTICIPANT_PATTERN, participant):
+        message = f"{participant!r} is no study code: letters, digits, - and _, at most 64"
+        raise StudyError(message)
+    registry = Registry(home.mlflow, study.study.name)
+    version = registry.aliased(CHAMPION)
+    import mlflow.pyfunc
+
+    frame = asked(home, study, [participant])
+    registry.client()
+    said = pl.from_pandas(mlflow.pyfunc.load_model(version.uri).predict(frame.to_pandas()))
+    ages = frame["past_age_h"].list.drop_nulls()[0]
+    until = int(frame["time_us"][0]) - int(ages.min() * 3_600_000_000) if len(ages) else None  # type: ignore[operator]
+    return {
+        "participant": participant,
+        "day": frame["day"][0].isoformat(),
+        "known_person": bool(said["known_person"][0]),
+        "in_study": participant in people(home),
+        "answers_before": len(ages),
+        "last_answer": _iso(until),
+        "model_version": version.number,
+        "updated": _iso(version.trained_until_us or None),
+        "items": said.select("item", "value", "low", "high").to_dicts(),
+    }, frame
+
+
+def _iso(time_us: int | None) -> str | None:
+    return None if time_us is None else datetime.fromtimestamp(time_us / 1e6, UTC).isoformat(timespec="seconds")
