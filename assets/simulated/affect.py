@@ -25,9 +25,10 @@ Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 RHYTHM_SHARE, SLOW_SHARE, FAST_SHARE = 0.10, 0.22, 0.68
-SLOW_HOURS, FAST_HOURS = 84.0, 3.5
+SLOW_HOURS, FAST_HOURS = 84.0, 3.0
 MISSED = 0.30
-_MORNING, _EVENING = (9.75, 12.75), (17.5, 19.5)
+_ROOM_H = 0.15
+_MORNING, _EVENING = (10.0, 12.4), (17.5, 18.9)
 
 
 @dataclass(frozen=True)
@@ -99,10 +100,10 @@ def _prompts(
     """Day number, time (UTC µs, whole seconds), wall-clock hour, and whether it was answered, of every prompt."""
     draw = stream(seed, number, What.PROMPTS).random((days, per_day, 3))
     nominal = prompt_hours(per_day)
-    room = min(0.25, 0.2 * float(np.diff(nominal).min())) if per_day > 1 else 0.25
+    room = min(_ROOM_H, 0.1 * float(np.diff(nominal).min())) if per_day > 1 else _ROOM_H
     hours = nominal + room * (2 * draw[..., 0] - 1)
     answered = draw[..., 1] >= MISSED
-    delay_s = np.where(answered, 15 + 420 * draw[..., 2] ** 2, 0) * min(1.0, room / 0.25)
+    delay_s = np.where(answered, 15 + 420 * draw[..., 2] ** 2, 0) * room / _ROOM_H
     seconds = np.round(hours * 3600 + delay_s).astype(np.int64)
     times = [_utc_us(calendar, start + timedelta(days=d), int(s)) for d in range(days) for s in seconds[d]]
     return (

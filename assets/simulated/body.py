@@ -23,7 +23,7 @@ GRID_HZ, BVP_HZ, ACC_HZ, TEMP_HZ = 4, 64, 32, 4
 HR_STEP_BPM, LOG_RMSSD_STEP, LOG_SCR_STEP, LOG_MOTION_STEP, TEMP_STEP_C = 5.0, 0.28, 0.35, 0.38, 0.45
 """How far one unit of drive moves a body."""
 _NIGHT_DRIVES = np.array([-2.2, 1.0, -2.0, -3.0, 1.0])
-_BOUT_S, _BOUTS_PER_H = 14.0, 16.0
+_BOUT_S, _BOUTS_PER_H = 9.0, 24.0
 _BOUT_SHARE = _BOUT_S * _BOUTS_PER_H / 3600
 
 
@@ -118,14 +118,14 @@ def _beats(rng: np.random.Generator, hr_bpm: Floats, rmssd_s: Floats) -> Floats:
 
 def _bouts(rng: np.random.Generator, seconds: int, enmo_mg: Floats) -> tuple[Floats, Floats]:
     """Bouts of movement: (bouts, 2) start and end in s, and the SD in g that gives the ENMO wanted around each."""
-    quiet = rng.exponential(3600 / _BOUTS_PER_H - _BOUT_S, int(seconds / 60) + 8)
+    quiet = rng.exponential(3600 / _BOUTS_PER_H - _BOUT_S, int(seconds / 40) + 8)
     length = _BOUT_S * (0.5 + rng.random(len(quiet)))
     start = np.cumsum(quiet) + np.r_[0.0, np.cumsum(length)[:-1]]
     kept = start < seconds - 2
     bouts = np.stack([start, np.minimum(start + length, seconds)], axis=1)[kept]
     wanted = enmo_mg[(bouts[:, 0] * GRID_HZ).astype(np.int64)] / 1000
     # ENMO of noise of SD s (per axis, around 1 g) is about s/√(2π) while it lasts.
-    strength = wanted / _BOUT_SHARE * np.sqrt(2 * np.pi) * np.exp(0.15 * rng.standard_normal(len(bouts)))
+    strength = wanted / _BOUT_SHARE * np.sqrt(2 * np.pi) * np.exp(0.1 * rng.standard_normal(len(bouts)))
     return bouts, np.clip(strength, 0.02, 1.2)
 
 

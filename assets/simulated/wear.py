@@ -18,9 +18,9 @@ from assets.simulated.persons import What, stream
 
 LOOKBACK_S = 3600
 _DAY_OFF, _SKIPPED, _CUT, _NIGHT = 0.04, 0.05, 0.10, 0.5
-_NIGHT_S = 5400
+_NIGHT_S = 3600
 _BREAK_S = 3 * 3600
-_SEEN = 0.5
+_SEEN = 0.25
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def draw_sessions(course: Course, seed: int) -> list[Session]:
 
 
 def body_seen(course: Course, sessions: list[Session]) -> Mask:
-    """Prompts (n,) of whose preceding hour at least half was recorded."""
+    """Prompts (n,) of whose preceding hour at least a quarter was recorded."""
     return coverage(course, sessions) >= _SEEN
 
 
