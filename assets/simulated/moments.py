@@ -58,34 +58,39 @@ def simulated_moments(
         study, participants=participants, days=days, seed=seed, start=start,
         prompts_per_day=prompts_per_day, strengths=Strengths(coupling, body, voice),
     )  # fmt: skip
-    return pl.concat([_person(study, world, n, seed) for n in range(participants)])
+    people = [_person(world, number, seed) for number in range(participants)]
+    columns = {name: np.concatenate([p[name] for p in people]) for name in people[0]}
+    counts = [pl.col(name).cast(pl.Int64) for name in columns if name.endswith(".past_n")]
+    keys = [_keys(study, course) for course in world.courses]
+    features = pl.DataFrame(columns).with_columns(pl.selectors.float().fill_nan(None)).with_columns(counts)
+    return pl.concat([pl.concat(keys), features], how="horizontal")
 
 
-def _person(study: Study, world: World, number: int, seed: int) -> pl.DataFrame:
-    course, sessions = world.courses[number], list(world.sessions[number])
-    calendar, rows = Calendar.of(study, course.person.code), np.flatnonzero(course.answered)
-    columns: dict[str, Floats] = {}
-    for n, item in enumerate(world.items.names):
-        columns[f"y_{item}"] = course.answer[rows, n]
-    columns |= _features(course, body_seen(course, sessions), coverage(course, sessions), rows, seed)
-    for name, predicted in (("oracle", world.predicted), ("oracle_without_senses", world.predicted_blind)):
-        for n, item in enumerate(world.items.names):
-            columns[f"{name}_{item}"] = predicted[number, rows, n]
-    counts = [pl.col(c).cast(pl.Int64) for c in columns if c.endswith(".past_n")]
-    return (
-        pl.DataFrame(
-            {
-                "participant": [course.person.code] * len(rows),
-                "time_us": course.time_us[rows],
-                "day": [calendar.day(int(t)) for t in course.time_us[rows]],
-                "local_hour": course.hour[rows],
-                **columns,
-            },
-            schema_overrides={"day": pl.Date(), "participant": pl.String()},
-        )
-        .with_columns(pl.selectors.float().fill_nan(None))
-        .with_columns(counts)
+def _keys(study: Study, course: Course) -> pl.DataFrame:
+    calendar, times = Calendar.of(study, course.person.code), course.time_us[course.answered]
+    return pl.DataFrame(
+        {
+            "participant": [course.person.code] * len(times),
+            "time_us": times,
+            "day": [calendar.day(int(t)) for t in times],
+            "local_hour": course.hour[course.answered],
+        },
+        schema={"participant": pl.String(), "time_us": pl.Int64(), "day": pl.Date(), "local_hour": pl.Float64()},
     )
+
+
+def _person(world: World, number: int, seed: int) -> dict[str, Floats]:
+    """Answers, features and the oracle's predictions of one person's answered prompts, NaN where missing."""
+    course, sessions = world.courses[number], list(world.sessions[number])
+    rows = np.flatnonzero(course.answered)
+    columns = _by_item("y", world, course.answer[rows])
+    columns |= _features(course, body_seen(course, sessions), coverage(course, sessions), rows, seed)
+    columns |= _by_item("oracle", world, world.predicted[number, rows])
+    return columns | _by_item("oracle_without_senses", world, world.predicted_blind[number, rows])
+
+
+def _by_item(name: str, world: World, values: Floats) -> dict[str, Floats]:
+    return {f"{name}_{item}": values[:, n] for n, item in enumerate(world.items.names)}
 
 
 def _features(course: Course, worn: Mask, covered: Floats, rows: np.ndarray, seed: int) -> dict[str, Floats]:
