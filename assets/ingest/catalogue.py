@@ -80,7 +80,8 @@ def catalogue(home: Home, study: Study, *, quiet: bool = False) -> CatalogueRepo
         known = load(home)
         found = {f.path: f for f in scan(home.inbox)}
         current = {e.path: e for e in known if e.present or e.reason == FORGOTTEN}
-        tasks = [_Task(f, study) for f in found.values() if _due(f, current.get(f.path), study)]
+        prints = _Fingerprints(study)
+        tasks = [_Task(f, study) for f in found.values() if _due(f, current.get(f.path), prints)]
         fresh: dict[str, Entry] = {}
         growing: list[str] = []
         saved = monotonic()
@@ -88,7 +89,7 @@ def catalogue(home: Home, study: Study, *, quiet: bool = False) -> CatalogueRepo
             if outcome.growing:
                 growing.append(task.found.path)
             else:
-                fresh[task.found.path] = _entry(task, outcome)
+                fresh[task.found.path] = _entry(task.found, outcome, prints)
             if monotonic() - saved > SAVE_EVERY_S:
                 store(home, _settled(known, found, fresh))
                 saved = monotonic()
@@ -102,18 +103,22 @@ def catalogue(home: Home, study: Study, *, quiet: bool = False) -> CatalogueRepo
     return CatalogueReport(Counter(e.state for e in entries), changed, tuple(sorted(growing)), touched)
 
 
-def uncatalogued(home: Home, settle_seconds: float = 0.0) -> list[str]:
-    """Places in the inbox that differ from the catalogue, from a listing alone.
+def uncatalogued(home: Home, settle_seconds: float = 0.0, study: Study | None = None) -> list[str]:
+    """Places in the inbox that the catalogue should look at again, from a listing alone.
 
     Args:
         home: the data home.
         settle_seconds: leave out files changed more recently than this; they may still be growing.
+        study: with it, also dumps that were read with other settings or another version of their reader.
     """
-    known = {e.path: e.signature for e in load(home) if e.present or e.reason == FORGOTTEN}
+    known = {e.path: e for e in load(home) if e.present or e.reason == FORGOTTEN}
     found = {f.path: f for f in scan(home.inbox)}
-    limit = (time() - settle_seconds) * 1e6
-    changed = {p for p, f in found.items() if known.get(p) != f.signature and f.received_us <= limit}
-    return sorted(changed | (known.keys() - found.keys()))
+    now_us = time() * 1e6
+    prints = _Fingerprints(study) if study else None
+    growing = {p for p, f in found.items() if 0 <= now_us - f.received_us < settle_seconds * 1e6}
+    due = {p for p, f in found.items() if _due(f, known.get(p), prints)}
+    gone = {p for p, e in known.items() if p not in found and e.present}
+    return sorted((due - growing) | gone)
 
 
 def forget(home: Home, dump: str) -> list[Entry]:
@@ -176,19 +181,31 @@ def _failure(error: Exception) -> str:
     return f"its reader failed on it ({type(error).__name__}{where}); please report this. The file was not changed"
 
 
-def _due(found: Found, entry: Entry | None, study: Study) -> bool:
+class _Fingerprints:
+    """Fingerprints of settings and readers, each computed once a look."""
+
+    def __init__(self, study: Study) -> None:
+        self._study = study
+        self._kept: dict[tuple[str | None, str | None], str] = {}
+
+    def of(self, participant: str | None, reader: str | None) -> str:
+        key = participant, reader
+        if key not in self._kept:
+            self._kept[key] = read_with(self._study, participant, reader)
+        return self._kept[key]
+
+
+def _due(found: Found, entry: Entry | None, prints: _Fingerprints | None) -> bool:
     if entry is None or entry.signature != found.signature:
         return True
-    return entry.present and entry.read_with != read_with(study, found.participant, entry.reader)
+    return prints is not None and entry.present and entry.read_with != prints.of(found.participant, entry.reader)
 
 
-def _entry(task: _Task, outcome: _Outcome) -> Entry:
+def _entry(found: Found, outcome: _Outcome, prints: _Fingerprints) -> Entry:
     if isinstance(outcome.result, str):
-        return entry_refused(
-            task.found, outcome.dump, outcome.result, read_with(task.study, task.found.participant, None)
-        )
-    fingerprint = read_with(task.study, task.found.participant, outcome.result.reader)
-    return entry_read(task.found, outcome.dump, outcome.result, fingerprint)
+        return entry_refused(found, outcome.dump, outcome.result, prints.of(found.participant, None))
+    fingerprint = prints.of(found.participant, outcome.result.reader)
+    return entry_read(found, outcome.dump, outcome.result, fingerprint)
 
 
 def _settled(known: Iterable[Entry], found: Mapping[str, Found], fresh: Mapping[str, Entry]) -> list[Entry]:

@@ -91,6 +91,26 @@ def frames(read: Sequence[tuple[str, Recording]], participant: str, span: tuple[
     }
 
 
+def faults(signals: pl.DataFrame, span: tuple[int, int]) -> list[str]:
+    """What is wrong with a day's signals: samples outside the day, in two segments at once, or not finite."""
+    length = pl.col("samples").list.len()
+    end = pl.col("start_us") + (length / pl.col("rate_hz") * 1e6)
+    told = signals.select(
+        "signal",
+        "start_us",
+        end=end,
+        outside=(pl.col("start_us") < span[0]) | (end - 1e6 / pl.col("rate_hz") >= span[1]),
+        infinite=~pl.col("samples").list.eval(pl.element().is_finite()).list.all(),
+    ).sort("signal", "start_us")
+    twice = told.filter(pl.col("end").shift(1).over("signal") > pl.col("start_us") + 1e6)
+    counts = {
+        "segments outside the day": int(told["outside"].sum()),
+        "segments with samples that are no number": int(told["infinite"].sum()),
+        "segments overlapping the one before": twice.height,
+    }
+    return [f"{count} {what}" for what, count in counts.items() if count]
+
+
 class _Kept:
     """The last recordings used, up to a bound of memory."""
 
