@@ -1,0 +1,56 @@
+"""Uncertainty of a table by resampling participants, paired over models.
+
+A draw is how often each person comes up; every pooled statistic of that draw is a matrix product with the sums per
+person (`models/metrics.py`). The same draws serve all models, so differences are paired. Rows are never resampled:
+answers of one person are not independent.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models.cohort import Floats
+from models.metrics import N, Sums, ccc, mae
+
+DRAWS = 2_000
+LEVEL = 0.95
+
+
+def draws(people: int, count: int = DRAWS, seed: int = 0) -> Floats:
+    """How often each person comes up in each draw, (draws, people); each row sums to `people`."""
+    generator = np.random.default_rng(seed)
+    return generator.multinomial(people, np.full(people, 1 / people), size=count).astype(float)
+
+
+def bounds(sampled: Floats) -> tuple[float, float]:
+    """The central 95 % of bootstrap values; NaN where nothing is defined."""
+    known = sampled[np.isfinite(sampled)]
+    if not len(known):
+        return float("nan"), float("nan")
+    low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
+
+
+def pooled(each: Sums, drawn: Floats) -> tuple[Floats, Floats]:
+    """Pooled CCC and MAE of every draw, averaged over items: two arrays (draws,)."""
+    people, items, kinds = each.shape
+    total = (drawn @ each.reshape(people, items * kinds)).reshape(len(drawn), items, kinds)
+    return _over_items(ccc(total)), _over_items(mae(total))
+
+
+def mean_of_people(values: Floats, drawn: Floats) -> Floats:
+    """Mean over people of one number each, for every draw, (draws,); people without a number count nowhere."""
+    known = ~np.isnan(values)
+    weight = drawn @ known.astype(float)
+    return np.asarray((drawn @ np.nan_to_num(values)) / np.where(weight > 0, weight, np.nan))
+
+
+def drawn_people(each: Sums) -> Sums:
+    """Only people with any answer: the others would make a draw of nothing."""
+    return np.asarray(each[each[..., N].sum(1) > 0])
+
+
+def _over_items(values: Floats) -> Floats:
+    known = ~np.isnan(values)
+    count = known.sum(1)
+    return np.asarray(np.nansum(values, axis=1) / np.where(count > 0, count, np.nan))

@@ -1,0 +1,210 @@
+"""The honest table: the model beside every baseline, by protocol, with intervals over people.
+
+Each protocol fits everything anew on its own training rows and predicts its test rows; nothing is shared with the
+model that goes to the registry. Predictions of single rows are handed on for the gate and for pictures. Metrics are
+defined in `metrics.py`, what may be seen in `protocols.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models.baselines import BASELINES, Baseline
+from models.bootstrap import DRAWS, bounds, draws, mean_of_people, pooled
+from models.cohort import Cohort, Floats, Ints
+from models.errors import ModelError
+from models.fitting import fit
+from models.macro_micro import MacroMicro, Prediction
+from models.metrics import (
+    N,
+    Sums,
+    ccc,
+    coverage,
+    icc,
+    implied_q,
+    mae,
+    person_ccc,
+    person_mae,
+    sums,
+    within_r,
+    worst_decile,
+)  # fmt: skip
+from models.protocols import Split, frozen, online
+from models.settings import Settings
+
+MODEL = "macro_micro"
+REFERENCE = "ewma"  # lift is told against it
+AGAINST = ("ewma", "ar1_ou", "personal_mean")
+Metrics = dict[str, Any]
+Table = dict[str, dict[str, Metrics]]
+Say = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Tested:
+    """Test rows of one protocol: places in the cohort, true answers and each model's estimates, (rows, items)."""
+
+    rows: Ints
+    answers: Floats
+    values: Mapping[str, Floats]
+    interval: Prediction
+    model: MacroMicro
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """`table[protocol][model][metric]`, and the predictions behind it."""
+
+    table: Table
+    tested: Mapping[str, Tested]
+
+
+def evaluate(
+    cohort: Cohort,
+    settings: Settings | None = None,
+    protocols: Sequence[str] = ("P2", "P2N"),
+    *,
+    checkpoint: Path | None = None,
+    progress: Say | None = None,
+    draw_count: int = DRAWS,
+) -> Evaluation:
+    """Fit and test under each protocol.
+
+    Args:
+        cohort: the moments.
+        settings: of the model's fits.
+        protocols: of P1, P2, P2N. P2 and P2N share training rows, hence one fit.
+        checkpoint: folder for resuming a killed evaluation.
+        progress: told what is being done and how far it is (0–1).
+        draw_count: bootstrap draws over participants.
+
+    Raises:
+        ModelError: a protocol is unknown.
+        LeakageError: a split would let a prediction see its own time or later.
+    """
+    settings = settings or Settings()
+    say = progress or (lambda _text, _share: None)
+    splits = {name: _split(cohort, name) for name in protocols}
+    fitted: dict[bytes, MacroMicro] = {}
+    table, tested = {}, {}
+    for place, (name, split) in enumerate(splits.items()):
+        key = split.train.tobytes()
+        if key not in fitted:
+            say(f"{name}: training", place / len(splits))
+            folder = None if checkpoint is None else checkpoint / name
+            fitted[key] = fit(cohort.take(split.train), settings, checkpoint=folder)
+        say(f"{name}: predicting", (place + 0.8) / len(splits))
+        tested[name] = predict_split(split, fitted[key])
+        table[name] = compare(tested[name], cohort, seed=settings.seed, draw_count=draw_count)
+    say("done", 1.0)
+    return Evaluation(table, tested)
+
+
+def _split(cohort: Cohort, name: str) -> Split:
+    makers: dict[str, Callable[[], Split]] = {
+        "P1": lambda: frozen(cohort),
+        "P2": lambda: online(cohort),
+        "P2N": lambda: online(cohort, nightly=True),
+    }
+    if name not in makers:
+        message = f"no protocol is called {name!r}; there are {', '.join(makers)}"
+        raise ModelError(message)
+    return makers[name]()
+
+
+def predict_split(
+    split: Split, model: MacroMicro, baselines: Mapping[str, Callable[[], Baseline]] = BASELINES
+) -> Tested:
+    """Predict a split's test rows with a fitted model and with every baseline fitted on the training rows."""
+    rows = np.flatnonzero(split.test)
+    values = {}
+    for name, make in baselines.items():
+        baseline = make().fit(split.cohort, split.train, split.seen)
+        values[name] = baseline.predict(split.cohort, split.seen)[rows]
+    interval = model.predict(split.cohort, rows, nightly=split.nightly, seen=split.seen)
+    return Tested(rows, split.cohort.answers[rows], {**values, MODEL: interval.value}, interval, model)
+
+
+def compare(tested: Tested, cohort: Cohort, *, seed: int = 0, draw_count: int = DRAWS) -> dict[str, Metrics]:
+    """The table of one protocol: every model's metrics with 95 % intervals over people."""
+    used, person = np.unique(cohort.person[tested.rows], return_inverse=True)
+    if not len(used):
+        return {}
+    drawn = draws(len(used), draw_count, seed)
+    scaled = {name: sums(v, tested.answers, person, len(used)) for name, v in tested.values.items()}
+    # A person's error over items counts each item by its share of the scale, whatever units the scales have.
+    relative = {
+        name: person_mae(sums(v / cohort.span, tested.answers / cohort.span, person, len(used)))
+        for name, v in tested.values.items()
+    }
+    out = {name: _metrics(each, [i.name for i in cohort.items], drawn) for name, each in scaled.items()}
+    for name, metrics in out.items():
+        for other in AGAINST:
+            if other in relative:
+                metrics[f"lift_over_{other}"] = _lift(relative[other] - relative[name], drawn)
+                metrics[f"ccc_over_{other}"] = _gain(scaled[name], scaled[other], drawn)
+    inside = (tested.interval.low <= tested.answers) & (tested.answers <= tested.interval.high)
+    own = coverage(inside, tested.answers, person, len(used))
+    width = np.nanmean((tested.interval.high - tested.interval.low) / cohort.span)
+    answered = ~np.isnan(tested.answers)
+    out[MODEL] |= {
+        "coverage": float(inside[answered].mean()) if answered.any() else float("nan"),
+        "coverage_worst_decile": worst_decile(own),
+        "coverage_people_p10": float(np.nanquantile(own, 0.1)) if np.isfinite(own).any() else float("nan"),
+        "width": float(width),
+    }
+    return out
+
+
+def _metrics(each: Sums, items: Sequence[str], drawn: Floats) -> Metrics:
+    total = each.sum(0)
+    agreement, error, share = ccc(total), mae(total), icc(each)
+    q, r, own = implied_q(agreement, share), within_r(each), person_ccc(each)
+    sampled_ccc, sampled_mae = pooled(each, drawn)
+    return {
+        "pooled_ccc": _mean(agreement),
+        "pooled_ccc_ci": bounds(sampled_ccc),
+        "mae": _mean(error),
+        "mae_ci": bounds(sampled_mae),
+        "person_ccc": _mean(own),
+        "within_r": _mean(r),
+        "implied_q": _mean(q),
+        "icc": _mean(share),
+        "answers": int(total[..., N].sum()),
+        "people": len(each),
+        "items": {
+            name: {
+                "pooled_ccc": float(agreement[k]), "mae": float(error[k]), "person_ccc": float(own[k]),
+                "within_r": float(r[k]), "implied_q": float(q[k]), "icc": float(share[k]),
+                "answers": int(total[k, N]),
+            }
+            for k, name in enumerate(items)
+        },
+    }  # fmt: skip
+
+
+def _lift(lift: Floats, drawn: Floats) -> Metrics:
+    """Mean fall of people's errors, as a share of the scale, with its interval."""
+    known = lift[~np.isnan(lift)]
+    return {
+        "mean": _mean(lift),
+        "ci": bounds(mean_of_people(lift, drawn)),
+        "improved": float((known > 0).mean()) if len(known) else float("nan"),
+        "worst_decile": worst_decile(lift),
+    }
+
+
+def _gain(each: Sums, other: Sums, drawn: Floats) -> Metrics:
+    """Gain in pooled CCC, paired over the same draws."""
+    mean = _mean(ccc(each.sum(0))) - _mean(ccc(other.sum(0)))
+    return {"mean": mean, "ci": bounds(pooled(each, drawn)[0] - pooled(other, drawn)[0])}
+
+
+def _mean(values: Floats) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")

@@ -1,0 +1,167 @@
+"""What a person's earlier answers say at a moment: counts, means, weighted means, the last answers with their ages.
+
+Every quantity is a recursion over a person's answers, run for all people side by side, whose value *after* each row
+is kept. A row then takes the value after the last row it may see (`seen`). Who may see what is decided by `seen`
+alone: the row before (online), the last row of an earlier local day (nightly), or a prefix (a frozen test stretch, a
+new person with k answers); so no recursion can leak. Fitting and predicting do not belong here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.cohort import Cohort, Floats, Ints, Mask
+
+HOUR_US = 3_600_000_000
+RATES = (0.05, 0.1, 0.2, 0.35, 0.6)
+LAST = 6
+NONE = -1  # a row that sees no earlier row
+
+
+def seen_online(cohort: Cohort) -> Ints:
+    """For each row, the person's row just before it; NONE for the first. Shape (rows,)."""
+    rank, _ = cohort.rank()
+    return np.where(rank > 0, np.arange(len(cohort)) - 1, NONE)
+
+
+def seen_nightly(cohort: Cohort) -> Ints:
+    """For each row, the person's last row of an earlier local day; NONE where there is none. Shape (rows,)."""
+    rank, _ = cohort.rank()
+    rows = np.arange(len(cohort))
+    first = rows - rank
+    # A local day can seem to go back when a person travels; the running latest day keeps `seen` a prefix.
+    latest = cohort.day.copy()
+    for step in range(1, int(rank.max(initial=0)) + 1):
+        at = np.flatnonzero(rank == step)
+        latest[at] = np.maximum(latest[at], latest[at - 1])
+    opens_day = (rank == 0) | (latest != np.r_[-1, latest[:-1]])
+    day_start = np.maximum.accumulate(np.where(opens_day, rows, 0))
+    return np.where(day_start > first, day_start - 1, NONE)
+
+
+def seen_before(cohort: Cohort, visible: Mask, seen: Ints) -> Ints:
+    """`seen` cut back to the person's rows that are `visible`, which must be a prefix of each person's rows."""
+    last = np.full(len(cohort.participants), NONE)
+    np.maximum.at(last, cohort.person[visible], np.flatnonzero(visible))
+    return np.asarray(np.minimum(seen, last[cohort.person]))
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Rows laid out as (people, places), so that one loop over places serves all people."""
+
+    person: Ints
+    place: Ints
+    people: int
+    longest: int
+
+    @classmethod
+    def of(cls, cohort: Cohort) -> Grid:
+        """The layout of a cohort."""
+        rank, _ = cohort.rank()
+        return cls(cohort.person, rank, len(cohort.participants), int(rank.max(initial=-1)) + 1)
+
+    def spread(self, values: Floats) -> Floats:
+        """(rows, …) as (places, people, …), NaN where a person has no such row."""
+        out = np.full((self.longest, self.people, *values.shape[1:]), np.nan)
+        out[self.place, self.person] = values
+        return out
+
+    def gather(self, laid: NDArray[np.float64]) -> Floats:
+        """(places, people, …) back as (rows, …)."""
+        return np.asarray(laid[self.place, self.person])
+
+
+@dataclass(frozen=True)
+class History:
+    """Earlier answers, per row and item; NaN where there are none yet.
+
+    Shapes: `count`, `mean`, `deviation` (mean absolute change from the running mean), `at_low`, `at_high` (shares of
+    answers at the ends of the scale) (rows, items); `ewma` (rows, items, rates); `last`, `age_h` (rows, items, LAST),
+    the latest first, ages in hours before the row.
+    """
+
+    count: Floats
+    mean: Floats
+    deviation: Floats
+    at_low: Floats
+    at_high: Floats
+    ewma: Floats
+    last: Floats
+    age_h: Floats
+
+
+def select(after: Floats, seen: Ints, empty: float = np.nan) -> Floats:
+    """Each row's value after the last row it sees; `empty` where it sees none."""
+    chosen = after[np.maximum(seen, 0)] if len(after) else after
+    return np.asarray(np.where((seen == NONE).reshape(-1, *[1] * (after.ndim - 1)), empty, chosen))
+
+
+def ewma_after(cohort: Cohort, rates: tuple[float, ...]) -> Floats:
+    """Exponentially weighted means after each row, seeded by the first answer. Shape (rows, items, rates)."""
+    grid = Grid.of(cohort)
+    answers = grid.spread(cohort.answers)[..., None]
+    rate = np.array(rates)
+    out = np.full((*answers.shape[:3], len(rates)), np.nan)
+    state = np.full(out.shape[1:], np.nan)
+    for place in range(grid.longest):
+        now = answers[place]
+        moved = np.where(np.isnan(state), now, state + rate * (now - state))
+        state = np.where(np.isnan(now), state, moved)
+        out[place] = state
+    return grid.gather(out)
+
+
+def history(cohort: Cohort, seen: Ints | None = None) -> History:
+    """Everything a row may know of earlier answers.
+
+    Args:
+        cohort: the moments.
+        seen: (rows,) the last row each row may see; by default the row just before.
+    """
+    seen = seen_online(cohort) if seen is None else seen
+    after = {**_sums_after(cohort), "ewma": ewma_after(cohort, RATES), **_last_after(cohort)}
+    chosen = {f.name: select(after[f.name], seen) for f in fields(History) if f.name in after}
+    chosen["count"] = np.nan_to_num(chosen["count"], nan=0.0)
+    then = select(after["time"], seen)
+    chosen["age_h"] = (cohort.time_us[:, None, None] - then) / HOUR_US
+    return History(**chosen)
+
+
+def _sums_after(cohort: Cohort) -> dict[str, Floats]:
+    grid = Grid.of(cohort)
+    answered = ~np.isnan(cohort.answers)
+    answers = np.nan_to_num(cohort.answers)
+    low, high = cohort.low, cohort.low + cohort.span
+    edge = 0.02 * cohort.span  # sliders rarely land on the very end
+    parts = np.stack([answered, answers, answered & (answers <= low + edge), answered & (answers >= high - edge)], -1)
+    total = grid.gather(np.cumsum(np.nan_to_num(grid.spread(parts.astype(float))), axis=0))
+    count = total[..., 0]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean, at_low, at_high = (total[..., k] / count for k in (1, 2, 3))
+        before = select(mean, seen_online(cohort))
+        gone = np.where(answered & ~np.isnan(before), np.abs(cohort.answers - before), 0.0)
+        deviation = grid.gather(np.cumsum(np.nan_to_num(grid.spread(gone)), axis=0)) / (count - 1)
+    deviation[count < 2] = np.nan
+    return {"count": count, "mean": mean, "deviation": deviation, "at_low": at_low, "at_high": at_high}
+
+
+def _last_after(cohort: Cohort) -> dict[str, Floats]:
+    """The LAST latest answers after each row and their times (µs), the latest first."""
+    grid = Grid.of(cohort)
+    answers = grid.spread(cohort.answers)
+    times = grid.spread(cohort.time_us.astype(float))
+    shape = (*answers.shape[1:], LAST)
+    value, time = np.full(shape, np.nan), np.full(shape, np.nan)
+    values, at = np.full((grid.longest, *shape), np.nan), np.full((grid.longest, *shape), np.nan)
+    for place in range(grid.longest):
+        now = answers[place]
+        fresh = ~np.isnan(now)[..., None]
+        when = np.broadcast_to(times[place][:, None], now.shape)
+        value = np.where(fresh, np.concatenate([now[..., None], value[..., :-1]], -1), value)
+        time = np.where(fresh, np.concatenate([when[..., None], time[..., :-1]], -1), time)
+        values[place], at[place] = value, time
+    return {"last": grid.gather(values), "time": grid.gather(at)}

@@ -1,0 +1,112 @@
+"""From a cohort to what the network reads: history tokens, modality tokens and context, row by row.
+
+One history token per item holds what the person's earlier answers say of it, relative to the baseline's expectation;
+one token per modality holds its standardised features with a mask; one context token holds the clock. All scale units
+are divided by the item's span. A row's inputs depend on that row and the answers it sees, never on other rows asked
+at the same time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.cohort import Cohort, Floats, Ints
+from models.history import HOUR_US, NONE, RATES, History, history
+from models.standardise import Standard, standardised
+from models.state_space import PARTS, Forecast, Population, forecast
+
+HISTORY_WIDTH = 2 + PARTS + len(RATES) + 5 + 12
+CONTEXT_WIDTH = 8
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Tensors over rows; `baseline` (rows, items) in units of the span above the scale's low end."""
+
+    baseline: Tensor
+    history: Tensor
+    context: Tensor
+    person: Tensor
+    values: dict[str, Tensor]
+    masks: dict[str, Tensor]
+
+    def __len__(self) -> int:
+        return len(self.person)
+
+    def take(self, rows: Tensor) -> Inputs:
+        """These rows only."""
+        return Inputs(
+            self.baseline[rows],
+            self.history[rows],
+            self.context[rows],
+            self.person[rows],
+            {m: v[rows] for m, v in self.values.items()},
+            {m: v[rows] for m, v in self.masks.items()},
+        )
+
+
+def build(
+    cohort: Cohort, seen: Ints, population: Population, standards: dict[str, Standard], known: dict[str, int]
+) -> Inputs:
+    """Build the inputs of every row.
+
+    Args:
+        cohort: the moments.
+        seen: (rows,) the last row whose answers each row sees.
+        population: the fitted baseline.
+        standards: population figures of each modality the network knows.
+        known: participants with parameters of their own and their place; others get the place after the last.
+    """
+    past, ahead = history(cohort, seen), forecast(population, cohort, seen)
+    place = np.array([known.get(p, len(known)) for p in cohort.participants], dtype=np.int64)
+    values, masks = {}, {}
+    for name, standard in standards.items():
+        z, present = standardised(cohort.modalities[name], standard)
+        values[name], masks[name] = _tensor(z), torch.from_numpy(present)
+    return Inputs(
+        baseline=_tensor((ahead.value - cohort.low) / cohort.span),
+        history=_tensor(_history_tokens(cohort, past, ahead)),
+        context=_tensor(_context(cohort, seen, past)),
+        person=torch.from_numpy(place[cohort.person]),
+        values=values,
+        masks=masks,
+    )
+
+
+def _history_tokens(cohort: Cohort, past: History, ahead: Forecast) -> Floats:
+    span = cohort.span[:, None]
+    base = ahead.value[..., None]
+    relative = np.concatenate([past.ewma - base, past.mean[..., None] - base, past.last - base], -1) / span
+    freshness = np.exp(-past.age_h / 24)  # 0 where there is no such answer, so a missing one is told from an equal one
+    parts = np.concatenate(
+        [
+            (base - cohort.low[:, None]) / span - 0.5,
+            ahead.sd[..., None] / span,
+            ahead.parts / span,
+            relative,
+            past.deviation[..., None] / span,
+            np.stack([past.at_low, past.at_high, np.log1p(past.count) / 3], -1),
+            freshness,
+        ],
+        -1,
+    )
+    return np.asarray(np.nan_to_num(parts))
+
+
+def _context(cohort: Cohort, seen: Ints, past: History) -> Floats:
+    hour = 2 * np.pi * cohort.local_hour / 24
+    week = 2 * np.pi * ((cohort.day + 3) % 7) / 7  # day 0 of the epoch was a Thursday
+    gap = np.where(seen == NONE, np.nan, cohort.time_us - cohort.time_us[np.maximum(seen, 0)]) / HOUR_US
+    columns = [
+        np.sin(hour), np.cos(hour), np.sin(2 * hour), np.cos(2 * hour), np.sin(week), np.cos(week),
+        np.exp(-np.nan_to_num(gap, nan=np.inf) / 12), np.log1p(past.count.max(1)) / 3,
+    ]  # fmt: skip
+    return np.stack(columns, -1)
+
+
+def _tensor(values: Floats) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))

@@ -1,0 +1,53 @@
+"""Prediction intervals by split conformal calibration, per item and scaled to the person.
+
+A residual is divided by how far off the person's answers usually lie (`error_scale`, from the past only), so that
+steady people get narrow intervals and variable ones wide ones; the lower and upper ends are conformal quantiles of
+the scaled residuals of held-out answers (Lei et al. 2018; Romano et al. 2019), because answers near an end of the
+scale err to one side. Ends are kept inside the scale.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.cohort import Floats
+
+FEWEST = 30  # held-out answers below which an item uses all items' residuals
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """Scaled residual quantiles per item, each (items,)."""
+
+    below: Floats
+    above: Floats
+
+    def around(self, value: Floats, scale: Floats, low: Floats, span: Floats) -> tuple[Floats, Floats]:
+        """Lower and upper ends around values (rows, items), in scale units."""
+        lower = np.clip(value + self.below * scale, low, low + span)
+        upper = np.clip(value + self.above * scale, low, low + span)
+        return lower, upper
+
+
+def calibrate(value: Floats, scale: Floats, answers: Floats, coverage: float) -> Intervals:
+    """Quantiles from held-out rows; unanswered cells are NaN. With too few answers, those of a normal error."""
+    score = (answers - value) / scale
+    pool = score[~np.isnan(score)]
+    tail = (1 - coverage) / 2
+    ends = []
+    for item in range(score.shape[1]):
+        own = score[:, item][~np.isnan(score[:, item])]
+        ends.append(_ends(own if len(own) >= FEWEST else pool, tail))
+    below, above = np.array(ends).T
+    return Intervals(below, above)
+
+
+def _ends(score: Floats, tail: float) -> tuple[float, float]:
+    n = len(score)
+    if n < FEWEST:
+        return -2.1, 2.1  # 5 % and 95 % of a normal error whose mean size is 1
+    share = min(1.0, np.ceil((n + 1) * (1 - tail)) / n)
+    low = np.quantile(score, 1 - share, method="lower")
+    return float(low), float(np.quantile(score, share, method="higher"))

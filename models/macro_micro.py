@@ -1,0 +1,127 @@
+"""The default model: a personal baseline, corrected by a shared network with personal layers.
+
+`MacroMicro` is what a fit returns and what the registry stores: it predicts any cohort that has its items, known and
+unknown people alike, with intervals. A row's prediction uses the row's own features and the answers of the same
+person that the row may see; who else is in the cohort never matters. Training belongs to `fitting.py`, storing to
+`packaging.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from models.cohort import Cohort, Floats, Ints, Item, Mask
+from models.errors import CohortError
+from models.history import history, seen_online
+from models.inputs import build
+from models.intervals import Intervals
+from models.network import Network
+from models.protocols import nightly_view
+from models.settings import Settings
+from models.standardise import Standard
+from models.state_space import Population, forecast
+
+CHUNK = 4096  # rows per forward pass: bounds memory
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Estimates with intervals, each (rows, items) in scale units."""
+
+    value: Floats
+    low: Floats
+    high: Floats
+
+
+@dataclass
+class MacroMicro:
+    """A fitted model.
+
+    `network` is None where the baseline alone was best or where there was too little to learn from; `note` then says
+    which. `curve` holds training losses and validation scores by epoch; `score` what validation gave (and
+    `baseline_score` without any correction).
+    """
+
+    settings: Settings
+    items: tuple[Item, ...]
+    features: dict[str, tuple[str, ...]]
+    participants: tuple[str, ...]
+    population: Population
+    standards: dict[str, Standard]
+    network: Network | None
+    intervals: dict[str, Intervals]
+    note: str = ""
+    curve: list[dict[str, float]] = field(default_factory=list)
+
+    def knows(self, participant: str) -> bool:
+        """Whether the model has parameters of this person's own."""
+        return participant in self._known
+
+    @property
+    def _known(self) -> dict[str, int]:
+        return {p: n for n, p in enumerate(self.participants)}
+
+    def predict(
+        self, cohort: Cohort, rows: Ints | Mask | None = None, *, nightly: bool = False, seen: Ints | None = None
+    ) -> Prediction:
+        """Estimate every item of some rows.
+
+        Args:
+            cohort: moments with the model's items; feature columns may be absent or NaN.
+            rows: which rows to return; all by default. Every row's history is taken from the whole cohort.
+            nightly: predict as a nightly batch: answers of earlier local days only, this moment's body and voice
+                unknown.
+            seen: (rows of the cohort,) the last row that each row sees, where a protocol decides.
+
+        Raises:
+            CohortError: the cohort's items are not the model's.
+        """
+        self._check(cohort)
+        if nightly:
+            cohort, by_night = nightly_view(cohort)
+            seen = by_night if seen is None else seen
+        seen = seen_online(cohort) if seen is None else seen
+        value = self.values(cohort, seen)
+        scale = error_scale(self.population, cohort, seen)
+        low, high = self.intervals["nightly" if nightly else "online"].around(value, scale, cohort.low, cohort.span)
+        chosen = slice(None) if rows is None else rows
+        return Prediction(value[chosen], low[chosen], high[chosen])
+
+    def values(self, cohort: Cohort, seen: Ints) -> Floats:
+        """Point estimates of every row, (rows, items) in scale units, kept inside the scale."""
+        if self.network is None:
+            raw = forecast(self.population, cohort, seen).value
+            return np.clip(raw, cohort.low, cohort.low + cohort.span)
+        inputs = build(cohort, seen, self.population, self.standards, self._known)
+        self.network.eval()
+        with torch.inference_mode():
+            parts = [self.network(inputs.take(chunk)) for chunk in torch.split(torch.arange(len(inputs)), CHUNK)]
+        unit = torch.cat(parts).double().numpy() if parts else np.zeros((0, len(self.items)))
+        return np.asarray(cohort.low + cohort.span * np.clip(unit, 0.0, 1.0))
+
+    def _check(self, cohort: Cohort) -> None:
+        if cohort.items != self.items:
+            message = (
+                f"the model knows the items {', '.join(i.name for i in self.items)} with their scales; "
+                f"the cohort has {', '.join(i.name for i in cohort.items)}"
+            )
+            raise CohortError(message)
+        for name, names in self.features.items():
+            if name not in cohort.modalities or cohort.modalities[name].names != names:
+                message = f"the model was fitted with {len(names)} features of {name}; build the cohort with the same"
+                raise CohortError(message)
+
+
+def error_scale(population: Population, cohort: Cohort, seen: Ints) -> Floats:
+    """How far off this person's answers of an item usually lie, (rows, items) in scale units, from what is seen.
+
+    The person's mean absolute change, shrunk towards the population's expected error by ten answers' weight.
+    """
+    past = history(cohort, seen)
+    usual = 0.8 * forecast(population, cohort, seen).sd
+    count = np.maximum(past.count - 1, 0.0)
+    own = np.where(np.isnan(past.deviation), 0.0, past.deviation)
+    return np.asarray((count * own + 10 * usual) / (count + 10) + 0.01 * cohort.span)

@@ -1,0 +1,118 @@
+"""How good predictions are: agreement, errors and lift, from sufficient statistics per person and item.
+
+Everything pooled over people follows from seven sums per person and item, so a bootstrap over people is a matrix
+product (`models/bootstrap.py`) and 300 people cost no more than a table of them. CCC is Lin's concordance
+correlation coefficient (Biometrics 1989;45:255), with population (1/n) moments. Which rows are compared is decided
+by `models/protocols.py`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.cohort import Floats, Ints, Mask
+
+Sums = NDArray[np.float64]
+N, P, Y, PP, YY, PY, ABS = range(7)
+MIN_ANSWERS = 5  # a person's own CCC over fewer answers is noise
+
+
+def sums(predicted: Floats, answers: Floats, person: Ints, people: int) -> Sums:
+    """n, Σp, Σy, Σp², Σy², Σpy, Σ|p−y| per person and item, (people, items, 7); NaN answers are left out."""
+    both = ~np.isnan(answers) & ~np.isnan(predicted)
+    p, y = np.where(both, predicted, 0.0), np.where(both, answers, 0.0)
+    parts = np.stack([both, p, y, p * p, y * y, p * y, np.abs(p - y)], axis=-1)
+    out = np.zeros((people, *parts.shape[1:]))
+    np.add.at(out, person, parts)
+    return out
+
+
+def ccc(total: Sums) -> Floats:
+    """Concordance from sums, (…, 7) → (…); NaN without answers or without any variance."""
+    n = np.where(total[..., N] > 1, total[..., N], np.nan)
+    mean_p, mean_y = total[..., P] / n, total[..., Y] / n
+    var_p, var_y = total[..., PP] / n - mean_p**2, total[..., YY] / n - mean_y**2
+    covariance = total[..., PY] / n - mean_p * mean_y
+    spread = np.maximum(var_p, 0.0) + np.maximum(var_y, 0.0) + (mean_p - mean_y) ** 2
+    return np.asarray(np.where(spread > 1e-12, 2 * covariance / np.where(spread > 1e-12, spread, 1.0), np.nan))
+
+
+def mae(total: Sums) -> Floats:
+    """Mean absolute error from sums, (…, 7) → (…), in scale units."""
+    return np.asarray(total[..., ABS] / np.where(total[..., N] > 0, total[..., N], np.nan))
+
+
+def pooled_ccc(predicted: Floats, answers: Floats) -> Floats:
+    """CCC per item over all rows, (items,)."""
+    return ccc(sums(predicted, answers, np.zeros(len(answers), dtype=np.int64), 1)[0])
+
+
+def person_ccc(each: Sums) -> Floats:
+    """Mean over people of their own CCC, per item; people with few answers or constant ones are left out."""
+    n = np.maximum(each[..., N], 1)
+    varied = each[..., YY] / n - (each[..., Y] / n) ** 2 > 1e-9
+    own = np.where((each[..., N] >= MIN_ANSWERS) & varied, np.nan_to_num(ccc(each)), np.nan)
+    return _nanmean(own, axis=0)
+
+
+def within_r(each: Sums) -> Floats:
+    """Correlation of predictions and answers after taking each person's means away, pooled, (items,)."""
+    n = np.maximum(each[..., N], 1)
+    cross = (each[..., PY] - each[..., P] * each[..., Y] / n).sum(0)
+    var_p = (each[..., PP] - each[..., P] ** 2 / n).sum(0)
+    var_y = (each[..., YY] - each[..., Y] ** 2 / n).sum(0)
+    flat = (var_p <= 1e-9) | (var_y <= 1e-9)
+    return np.where(flat, np.nan, cross / np.sqrt(np.where(flat, 1.0, var_p * var_y)))
+
+
+def icc(each: Sums) -> Floats:
+    """Share of the answers' variance that lies between people, (items,): one-way ANOVA, unequal group sizes."""
+    n = each[..., N]
+    groups = (n > 0).sum(0)
+    total = n.sum(0)
+    means = each[..., Y] / np.maximum(n, 1)
+    grand = each[..., Y].sum(0) / np.maximum(total, 1)
+    within = (each[..., YY] - n * means**2).sum(0) / np.maximum(total - groups, 1)
+    between = (n * (means - grand) ** 2).sum(0) / np.maximum(groups - 1, 1)
+    size = (total - (n**2).sum(0) / np.maximum(total, 1)) / np.maximum(groups - 1, 1)
+    level = np.maximum((between - within) / np.maximum(size, 1e-9), 0.0)
+    return np.asarray(level / np.maximum(level + within, 1e-12))
+
+
+def implied_q(concordance: Floats, share_between: Floats) -> Floats:
+    """Share of within-person variance that a calibrated predictor with this CCC explains.
+
+    Solves CCC = 2(ICC + q(1−ICC)) / (1 + ICC + q(1−ICC)) for q; 0 is the personal mean, negative is worse.
+    """
+    explained = concordance / (2 - concordance)
+    return np.asarray((explained - share_between) / np.maximum(1 - share_between, 1e-12))
+
+
+def person_mae(each: Sums) -> Floats:
+    """Each person's mean absolute error over all their answers of all items, (people,); NaN without answers.
+
+    Items are summed in the units given; give scale units divided by the span where spans differ.
+    """
+    n = each[..., N].sum(-1)
+    return np.asarray(each[..., ABS].sum(-1) / np.where(n > 0, n, np.nan))
+
+
+def worst_decile(lift: Floats) -> float:
+    """Mean lift of the tenth of people who gain least (at least one person)."""
+    known = np.sort(lift[~np.isnan(lift)])
+    return float(known[: max(1, len(known) // 10)].mean()) if len(known) else float("nan")
+
+
+def coverage(inside: Mask, answers: Floats, person: Ints, people: int) -> Floats:
+    """Share of each person's answers inside their intervals, (people,); NaN without answers."""
+    answered = ~np.isnan(answers)
+    count, hits = np.zeros(people), np.zeros(people)
+    np.add.at(count, person, answered.sum(1))
+    np.add.at(hits, person, (inside & answered).sum(1))
+    return hits / np.where(count > 0, count, np.nan)
+
+
+def _nanmean(values: Floats, axis: int) -> Floats:
+    count = (~np.isnan(values)).sum(axis)
+    return np.asarray(np.nansum(values, axis) / np.where(count > 0, count, np.nan))

@@ -1,0 +1,76 @@
+"""The micro part: what is particular to a person, batched over people.
+
+Each known person has a bias per item, a low-rank FiLM of the item tokens and a small matrix of slopes from body and
+voice to the items; all start at zero, so that a new person *is* the shared model and each answer moves them. A row
+looks its person up (gather) and multiplies (bmm): there is no loop over people. How far people differ is learned: a
+variance per group of parameters, under which they are penalised (neural mixed effects, Wörtwein et al. 2023).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from models.inputs import Inputs
+
+START_SD = {"bias": 0.05, "film": 0.3, "slopes": 0.1}
+HOLD = 20.0  # how many parameters' worth of belief keep each learned variance near its start
+
+
+class Micro(nn.Module):
+    """Per-person parameters; place `people` (the last) stands for everyone unknown and stays at zero."""
+
+    def __init__(
+        self, people: int, items: int, modalities: Mapping[str, int], *, width: int, rank: int, slopes: int
+    ) -> None:
+        super().__init__()
+        self.people, self.names = people, tuple(modalities)
+        self.bias = nn.Parameter(torch.zeros(people, items))
+        self.film = nn.Parameter(torch.zeros(people, rank))
+        self.scale, self.shift = nn.Linear(rank, width, bias=False), nn.Linear(rank, width, bias=False)
+        features = 2 * sum(modalities.values())
+        self.slopes = nn.Parameter(torch.zeros(people, slopes if features else 0, 3))
+        self.body = nn.Linear(features, slopes, bias=False) if features else None
+        self.loading = nn.Parameter(torch.randn(3, items) / 2)
+        self.log_sd = nn.ParameterDict({n: nn.Parameter(torch.tensor(sd).log()) for n, sd in START_SD.items()})
+
+    def modulate(self, tokens: Tensor, person: Tensor) -> Tensor:
+        """FiLM of item tokens (batch, items, width) by the row's person."""
+        own = self._of(self.film, person)
+        return torch.as_tensor(tokens * (1 + self.scale(own))[:, None] + self.shift(own)[:, None])
+
+    def correction(self, inputs: Inputs) -> Tensor:
+        """What the person's bias and slopes add, (batch, items)."""
+        out = self._of(self.bias, inputs.person)
+        if self.body is None:
+            return out
+        parts = [t for m in self.names for t in (inputs.values[m], inputs.masks[m].to(out.dtype))]
+        summary = torch.tanh(self.body(torch.cat(parts, 1)))
+        moved = torch.bmm(summary[:, None], self._of(self.slopes, inputs.person))[:, 0]
+        return torch.as_tensor(out + moved @ self.loading)
+
+    def penalty(self, information: Mapping[str, float]) -> Tensor:
+        """Minus the log density of the personal parameters, with each group's variance learned.
+
+        A variance that maximised the joint density would fall to 0 together with its parameters. Following the Laplace
+        form of the evidence, a parameter about which the data carry `information` h keeps a posterior variance
+        σ²/(1 + hσ²), and σ² answers for that too.
+
+        Args:
+            information: for each group, the curvature of the log likelihood that one person's answers bring.
+        """
+        total = torch.zeros(())
+        for name, log_sd in self.log_sd.items():
+            values, variance = getattr(self, name), (2 * log_sd).exp()
+            known = 1 + information[name] * variance
+            total = total + 0.5 * (values**2).sum() / variance + 0.5 * values.numel() * (known.log() + 1 / known)
+            total = total + HOLD * (0.5 * START_SD[name] ** 2 / variance + log_sd)
+        return torch.as_tensor(total)
+
+    def _of(self, values: Tensor, person: Tensor) -> Tensor:
+        padded = (
+            torch.cat([values, torch.zeros_like(values[:1])]) if self.people else values.new_zeros(1, *values.shape[1:])
+        )
+        return padded[person]

@@ -1,0 +1,50 @@
+"""Macro trunk and micro layers together: the correction to the personal baseline.
+
+The last layer and every personal parameter start at zero, so an untrained network says exactly what the baseline
+says. What the numbers mean in scale units, and training, belong to `macro_micro.py` and `fitting.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from models.inputs import Inputs
+from models.micro import Micro
+from models.settings import Settings
+from models.trunk import Trunk
+
+
+class Network(nn.Module):
+    """Inputs → predictions (batch, items) in units of the span above the scale's low end."""
+
+    def __init__(self, settings: Settings, items: int, people: int, modalities: Mapping[str, int]) -> None:
+        super().__init__()
+        self.trunk = Trunk(
+            items,
+            modalities,
+            width=settings.width,
+            layers=settings.layers,
+            heads=settings.heads,
+            dropout=settings.dropout,
+            modality_dropout=settings.modality_dropout,
+        )
+        self.micro = Micro(people, items, modalities, width=settings.width, rank=settings.rank, slopes=settings.slopes)
+        self.head = nn.Linear(settings.width, 1)
+        self.own_head = nn.Parameter(torch.zeros(items, settings.width))
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, inputs: Inputs) -> Tensor:
+        """Baseline plus correction."""
+        tokens = self.micro.modulate(self.trunk(inputs), inputs.person)
+        shared = self.head(tokens)[..., 0] + (tokens * self.own_head).sum(-1)
+        return inputs.baseline + torch.as_tensor(shared) + self.micro.correction(inputs)
+
+
+def macro_only(inputs: Inputs, people: int) -> Inputs:
+    """The same rows as if nobody were known."""
+    everyone = torch.full_like(inputs.person, people)
+    return Inputs(inputs.baseline, inputs.history, inputs.context, everyone, inputs.values, inputs.masks)

@@ -1,0 +1,114 @@
+"""A fitted model as a folder: `weights.safetensors`, `model.json`, and back, to the same numbers.
+
+No pickle anywhere: loading a folder runs no code from it. The JSON holds settings, items, feature names, study codes
+of the people with parameters of their own, and a hash of the feature schema that a caller can compare before
+predicting. Registering belongs to `registry.py`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file as load_arrays
+from safetensors.numpy import save_file as save_arrays
+from safetensors.torch import load_file as load_tensors
+from safetensors.torch import save_file as save_tensors
+
+from models.cohort import Item
+from models.errors import ModelError
+from models.intervals import Intervals
+from models.macro_micro import MacroMicro
+from models.network import Network
+from models.settings import Settings
+from models.standardise import Standard
+from models.state_space import Population
+
+FORMAT = 1
+WEIGHTS, FIGURES, CONFIGURATION = "network.safetensors", "figures.safetensors", "model.json"
+
+
+def schema_hash(items: Sequence[Item], features: Mapping[str, Sequence[str]]) -> str:
+    """SHA-256 of the items with their scales and the features by modality, in order."""
+    content = {"items": [[i.name, i.low, i.high] for i in items], "features": {m: list(f) for m, f in features.items()}}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def save(model: MacroMicro, folder: Path) -> None:
+    """Write a model into a folder, which is made."""
+    folder.mkdir(parents=True, exist_ok=True)
+    configuration = {
+        "format": FORMAT,
+        "schema": schema_hash(model.items, model.features),
+        "settings": model.settings.as_dict(),
+        "items": [[i.name, i.low, i.high] for i in model.items],
+        "features": {m: list(f) for m, f in model.features.items()},
+        "participants": list(model.participants),
+        "corrects": model.network is not None,
+        "note": model.note,
+        "curve": model.curve,
+    }
+    (folder / CONFIGURATION).write_text(json.dumps(configuration, indent=1, ensure_ascii=False), encoding="utf-8")
+    save_arrays({n: np.ascontiguousarray(v) for n, v in _figures(model).items()}, folder / FIGURES)
+    if model.network is not None:
+        save_tensors({n: v.contiguous() for n, v in model.network.state_dict().items()}, folder / WEIGHTS)
+
+
+def load(folder: Path) -> MacroMicro:
+    """Read a model back.
+
+    Raises:
+        ModelError: the folder holds no model, one of another format, or one whose parts do not fit together.
+    """
+    try:
+        told: dict[str, Any] = json.loads((folder / CONFIGURATION).read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError) as error:
+        message = f"{folder} holds no stored model: {CONFIGURATION} is absent or broken"
+        raise ModelError(message) from error
+    if told.get("format") != FORMAT:
+        message = f"{folder} holds a model of format {told.get('format')}; this version reads format {FORMAT}"
+        raise ModelError(message)
+    items = tuple(Item(name, low, high) for name, low, high in told["items"])
+    features = {m: tuple(f) for m, f in told["features"].items()}
+    if schema_hash(items, features) != told["schema"]:
+        message = f"{folder}: items or features of {CONFIGURATION} were changed after the model was stored"
+        raise ModelError(message)
+    settings = Settings(**told["settings"])
+    figures = load_arrays(folder / FIGURES)
+    network = None
+    if told["corrects"]:
+        network = Network(settings, len(items), len(told["participants"]), {m: len(f) for m, f in features.items()})
+        try:
+            network.load_state_dict(load_tensors(folder / WEIGHTS))
+        except (RuntimeError, FileNotFoundError) as error:
+            message = f"{folder}: {WEIGHTS} does not fit {CONFIGURATION}: {error}"
+            raise ModelError(message) from error
+        network.eval()
+    return MacroMicro(
+        settings=settings,
+        items=items,
+        features=features,
+        participants=tuple(told["participants"]),
+        population=Population(*(figures[f"population.{n}"] for n in ("mean", "noise_var", "var", "rate_h"))),
+        standards={m: Standard(*(figures[f"standard.{m}.{n}"] for n in _STANDARD)) for m in features},
+        network=network,
+        intervals={n: Intervals(figures[f"{n}.below"], figures[f"{n}.above"]) for n in ("online", "nightly")},
+        note=told["note"],
+        curve=told["curve"],
+    )
+
+
+_STANDARD = ("mean", "within", "between")
+
+
+def _figures(model: MacroMicro) -> dict[str, Any]:
+    out = {f"population.{n}": getattr(model.population, n) for n in ("mean", "noise_var", "var", "rate_h")}
+    for name, standard in model.standards.items():
+        out |= {f"standard.{name}.{n}": getattr(standard, n) for n in _STANDARD}
+    for name, interval in model.intervals.items():
+        out |= {f"{name}.below": interval.below, f"{name}.above": interval.above}
+    return out

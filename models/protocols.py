@@ -1,0 +1,150 @@
+"""Who is trained on, who is tested, and what a test row may see: P1, P2, P2N, P3, with guards against leakage.
+
+| protocol | trained on | tested on | a test row sees |
+|---|---|---|---|
+| P1 | first 80 % of each person's answers, its end for choices | last 20 %, after a gap | the first 80 % |
+| P2 | first 80 % | last 20 % | every earlier answer |
+| P2N | first 80 % | last 20 % | answers of earlier local days; no body or voice of the moment |
+| P3 | other people | a person's answers after the first 28 | the first k answers |
+
+They answer different questions and are never mixed in one figure. A split that would let a prediction see something
+of its own time or later raises `LeakageError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from models.cohort import Cohort, Ints, Mask
+from models.errors import LeakageError
+from models.history import NONE, seen_before, seen_nightly, seen_online
+
+TRAIN_SHARE = 0.8
+GAP_H = 12.0  # between training and test answers in P1: longer than any look-back
+ANSWERS_SHOWN = (0, 1, 3, 7, 14, 28)
+MOMENT_MODALITIES = ("hrv", "eda", "motion", "temperature", "voice")  # measured at the moment, unknown the night before
+
+
+@dataclass(frozen=True)
+class Split:
+    """One evaluation: masks over the cohort's rows, and the last row that each row sees."""
+
+    name: str
+    cohort: Cohort
+    train: Mask
+    test: Mask
+    seen: Ints
+    nightly: bool = False
+
+
+def nightly_view(cohort: Cohort) -> tuple[Cohort, Ints]:
+    """The cohort as a nightly batch knows it: answers of earlier days; body and voice of the moment masked."""
+    everywhere = np.ones(len(cohort), dtype=np.bool_)
+    masked = {name: m.masked(everywhere) if name in MOMENT_MODALITIES else m for name, m in cohort.modalities.items()}
+    return replace(cohort, modalities=masked), seen_nightly(cohort)
+
+
+def online(cohort: Cohort, *, nightly: bool = False) -> Split:
+    """P2, or P2N with `nightly`: parameters from the first 80 % of each person's answers, then online."""
+    first = _first(cohort, TRAIN_SHARE)
+    test = cohort.labelled & ~first
+    if nightly:
+        view, seen = nightly_view(cohort)
+        return checked(Split("P2N", view, first, test, seen, nightly=True))
+    return checked(Split("P2", cohort, first, test, seen_online(cohort)))
+
+
+def frozen(cohort: Cohort) -> Split:
+    """P1: 60 % to train, 20 % to choose, the last 20 % after a gap, whose answers nobody sees."""
+    known = _first(cohort, TRAIN_SHARE)
+    last = np.full(len(cohort.participants), np.iinfo(np.int64).min)
+    np.maximum.at(last, cohort.person[known], cohort.time_us[known])
+    after = cohort.time_us > last[cohort.person] + int(GAP_H * 3_600_000_000)
+    seen = seen_before(cohort, known, seen_online(cohort))
+    return checked(Split("P1", cohort, known, cohort.labelled & ~known & after, seen))
+
+
+def unseen_people(cohort: Cohort, shown: int, folds: int = 5, seed: int = 0) -> Iterator[Split]:
+    """P3: folds of people; a test person's first `shown` answers are seen, later ones tested."""
+    people = np.random.default_rng(seed).permutation(np.unique(cohort.person))
+    order = _answered_before(cohort)
+    for fold in range(min(folds, len(people))):
+        held = np.isin(cohort.person, people[fold::folds])
+        visible = ~held | (order < shown)
+        seen = seen_before(cohort, visible, seen_online(cohort))
+        test = held & cohort.labelled & (order >= max(ANSWERS_SHOWN))
+        yield checked(Split(f"P3 k={shown}", cohort, ~held & cohort.labelled, test, seen))
+
+
+def checked(split: Split) -> Split:
+    """Refuse a split in which a prediction could see its own time or later.
+
+    Raises:
+        LeakageError: a row is both trained on and tested; a test row comes before a training row of its person; a row
+            sees itself, a later row or another person; a nightly row sees its own day or a body of the moment.
+    """
+    guard_rows(split)
+    guard_seen(split.cohort, split.seen)
+    if split.nightly:
+        guard_nightly(split.cohort, split.seen)
+    return split
+
+
+def guard_rows(split: Split) -> None:
+    """Training and test rows are apart, and within a person training comes first."""
+    if (split.train & split.test).any():
+        message = f"{split.name}: {int((split.train & split.test).sum())} rows are both trained on and tested"
+        raise LeakageError(message)
+    last = np.full(len(split.cohort.participants), NONE)
+    np.maximum.at(last, split.cohort.person[split.train], np.flatnonzero(split.train))
+    early = split.test & (np.arange(len(split.cohort)) < last[split.cohort.person])
+    if early.any():
+        message = (
+            f"{split.name}: {int(early.sum())} test rows lie before training rows of the same person; "
+            "split each person's answers by time, never at random"
+        )
+        raise LeakageError(message)
+
+
+def guard_seen(cohort: Cohort, seen: Ints) -> None:
+    """A row sees earlier rows of its own person only."""
+    rows = np.flatnonzero(seen != NONE)
+    if (seen[rows] >= rows).any():
+        message = "a row sees its own answer or a later one"
+        raise LeakageError(message)
+    if (cohort.person[seen[rows]] != cohort.person[rows]).any():
+        message = "a row sees another person's answers"
+        raise LeakageError(message)
+    if (cohort.time_us[seen[rows]] >= cohort.time_us[rows]).any():
+        message = "a row sees an answer of its own time or later; sort the rows of each person by time"
+        raise LeakageError(message)
+
+
+def guard_nightly(cohort: Cohort, seen: Ints) -> None:
+    """A nightly row sees nothing of its own local day."""
+    rows = np.flatnonzero(seen != NONE)
+    if (cohort.day[seen[rows]] >= cohort.day[rows]).any():
+        message = "a nightly prediction sees an answer of its own day"
+        raise LeakageError(message)
+    for name in MOMENT_MODALITIES:
+        if name in cohort.modalities and not np.isnan(cohort.modalities[name].values).all():
+            message = f"a nightly prediction sees {name} of the moment it is asked about"
+            raise LeakageError(message)
+
+
+def _answered_before(cohort: Cohort) -> Ints:
+    """How many answered rows of the person come before each row."""
+    rank, _ = cohort.rank()
+    running = np.r_[0, np.cumsum(cohort.labelled)]
+    here = np.arange(len(cohort))
+    return np.asarray(running[here] - running[here - rank])
+
+
+def _first(cohort: Cohort, share: float) -> Mask:
+    """The first share of each person's answered rows (rounded)."""
+    answered = np.zeros(len(cohort.participants), dtype=np.int64)
+    np.add.at(answered, cohort.person, cohort.labelled)
+    return np.asarray(cohort.labelled & (_answered_before(cohort) < np.round(share * answered)[cohort.person]))

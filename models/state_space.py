@@ -1,0 +1,172 @@
+"""A state-space model of a person's answers with empirical Bayes: the strongest simple baseline.
+
+Each item on its own: answer = a lasting personal level + a slow and a fast Ornstein–Uhlenbeck part (AR(1) in continuous
+time) + noise. The level is normal around the population's, so a new person starts at the population mean and each
+answer moves them (Kalman filter, all people and items side by side). The population parameters of an item maximise
+the likelihood of the training answers. A single OU part around a fixed level falls behind an exponentially weighted
+mean, because levels drift over weeks; the slow part is that drift. Combining items or sensors does not belong here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.cohort import Cohort, Floats, Ints, Mask
+from models.history import HOUR_US, Grid, seen_online, select
+
+PARTS = 3  # lasting level, slow drift, fast swing
+SLOW_H, FAST_H = 240.0, 12.0  # where the likelihood starts: ten days, half a day
+LONGEST = 400  # answers per person used for the likelihood; enough for a handful of numbers, and bounded in time
+FEWEST = 30  # with fewer rows the moments are kept
+
+
+@dataclass(frozen=True)
+class Population:
+    """Population parameters: `mean`, `noise_var` (items,); `var`, `rate_h` (1/h; 0 for the level) (items, PARTS)."""
+
+    mean: Floats
+    noise_var: Floats
+    var: Floats
+    rate_h: Floats
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Before each row, in scale units: expected answer, its SD (rows, items), the parts (rows, items, PARTS)."""
+
+    value: Floats
+    sd: Floats
+    parts: Floats
+
+
+def moments(cohort: Cohort, train: Mask) -> Population:
+    """Parameters from means and variances of the training answers: where the likelihood starts."""
+    answers = np.where(train[:, None], cohort.answers, np.nan)
+    count = np.zeros((len(cohort.participants), answers.shape[1]))
+    total, square = count.copy(), count.copy()
+    np.add.at(count, cohort.person, ~np.isnan(answers))
+    np.add.at(total, cohort.person, np.nan_to_num(answers))
+    np.add.at(square, cohort.person, np.nan_to_num(answers) ** 2)
+    n, people = count.sum(0), np.maximum((count > 0).sum(0), 1)
+    mean = np.where(n > 0, total.sum(0) / np.maximum(n, 1), cohort.low + cohort.span / 2)
+    means = total / np.maximum(count, 1)
+    within = (square - count * means**2).sum(0) / np.maximum(n - people, 1)
+    within = np.maximum(within, (0.02 * cohort.span) ** 2)
+    spread = np.where(count > 0, (means - mean) ** 2, 0).sum(0) / np.maximum(people - 1, 1)
+    between = np.maximum(spread - within * people / np.maximum(n, 1), 0.1 * within)
+    rate = np.tile([0.0, 1 / SLOW_H, 1 / FAST_H], (len(mean), 1))
+    return Population(mean, 0.4 * within, np.stack([between, 0.3 * within, 0.3 * within], -1), rate)
+
+
+def fit_population(cohort: Cohort, train: Mask, iterations: int = 25) -> Population:
+    """Maximise the likelihood of the training answers (L-BFGS), starting at and held near their moments."""
+    start = moments(cohort, train)
+    rank, _ = cohort.rank()
+    rows = cohort.take(np.flatnonzero(train & cohort.labelled & (rank < LONGEST)))
+    if len(rows) < FEWEST:
+        return start
+    grid, used = Grid.of(rows), np.unique(rows.person)
+    answers = torch.tensor(grid.spread(rows.answers)[:, used])
+    times = torch.tensor(grid.spread(rows.time_us / HOUR_US)[:, used])
+    origin = _raw(start)
+    shift = torch.zeros_like(origin, requires_grad=True)
+    width = torch.ones_like(origin)
+    width[:, 0] = torch.tensor(rows.span)
+    optimiser = torch.optim.LBFGS([shift], lr=0.5, max_iter=iterations, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimiser.zero_grad()
+        # A weak prior around the moments keeps a parameter that the data say nothing about where it started.
+        loss = _surprise(origin + shift * width, answers, times) + 0.5 * (shift**2).sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
+
+    optimiser.step(closure)  # type: ignore[no-untyped-call]
+    fitted = (origin + shift * width).detach()
+    return _population(fitted) if bool(torch.isfinite(fitted).all()) else start
+
+
+def _raw(p: Population) -> Tensor:
+    """Unconstrained parameters (items, 7): mean, then logs of noise, three variances, two rates."""
+    logs = np.log(np.column_stack([p.noise_var, p.var, p.rate_h[:, 1:]]))
+    return torch.tensor(np.column_stack([p.mean, logs]))
+
+
+def _population(raw: Tensor) -> Population:
+    values = raw.numpy()
+    logs = np.exp(values[:, 1:])
+    rate = np.column_stack([np.zeros(len(values)), logs[:, 4:]])
+    return Population(values[:, 0].copy(), logs[:, 0], logs[:, 1:4], rate)
+
+
+def _surprise(raw: Tensor, answers: Tensor, times: Tensor) -> Tensor:
+    """Minus the log likelihood of answers (places, people, items), up to a constant."""
+    mean, logs = raw[:, 0], raw[:, 1:].exp()
+    noise, var = logs[:, 0], logs[:, 1:4]
+    rate = torch.cat([torch.zeros_like(logs[:, :1]), logs[:, 4:]], 1)
+    places, people, items = answers.shape
+    state = torch.zeros(people, items, PARTS, dtype=raw.dtype)
+    spread = torch.diag_embed(var).expand(people, items, PARTS, PARTS)
+    then = times[0][:, None].expand(people, items)
+    total = torch.zeros((), dtype=raw.dtype)
+    for place in range(places):
+        answered = ~torch.isnan(answers[place])
+        now = torch.where(answered, torch.nan_to_num(times[place])[:, None], then)
+        decay = torch.exp(-(now - then)[..., None] * rate)
+        state_p = decay * state
+        spread_p = spread * decay[..., None] * decay[..., None, :] + torch.diag_embed((1 - decay**2) * var)
+        reach = spread_p.sum(-1)
+        variance = reach.sum(-1) + noise
+        error = torch.nan_to_num(answers[place]) - mean - state_p.sum(-1)
+        total = total + torch.where(answered, 0.5 * (variance.log() + error**2 / variance), 0.0).sum()
+        gain = reach / variance[..., None]
+        state = torch.where(answered[..., None], state_p + gain * error[..., None], state)
+        moved = spread_p - gain[..., None] * reach[..., None, :]
+        spread = torch.where(answered[..., None, None], moved, spread)
+        then = now
+    return total
+
+
+def _filtered(p: Population, cohort: Cohort) -> tuple[Floats, Floats, Floats]:
+    """State (rows, items, PARTS), its covariance (…, PARTS, PARTS) and time (rows, items; hours) after each row."""
+    grid = Grid.of(cohort)
+    answers, times = grid.spread(cohort.answers), grid.spread(cohort.time_us / HOUR_US)
+    shape = answers.shape[1:]
+    state, then = np.zeros((*shape, PARTS)), np.full(shape, np.nan)
+    spread = np.broadcast_to(p.var[..., None] * np.eye(PARTS), (*shape, PARTS, PARTS))
+    states, spreads = np.zeros((grid.longest, *state.shape)), np.zeros((grid.longest, *spread.shape))
+    thens = np.full((grid.longest, *shape), np.nan)
+    for place in range(grid.longest):
+        answered = ~np.isnan(answers[place])
+        now = np.where(answered, times[place][:, None], then)
+        decay = np.exp(-np.nan_to_num(now - then)[..., None] * p.rate_h)
+        state_p = decay * state
+        spread_p = spread * decay[..., None] * decay[..., None, :]
+        spread_p = spread_p + ((1 - decay**2) * p.var)[..., None] * np.eye(PARTS)
+        reach = spread_p.sum(-1)
+        variance = reach.sum(-1) + p.noise_var
+        gain = reach / variance[..., None]
+        error = np.nan_to_num(answers[place]) - p.mean - state_p.sum(-1)
+        state = np.where(answered[..., None], state_p + gain * error[..., None], state)
+        moved = spread_p - gain[..., None] * reach[..., None, :]
+        spread, then = np.where(answered[..., None, None], moved, spread), now
+        states[place], spreads[place], thens[place] = state, spread, then
+    return grid.gather(states), grid.gather(spreads), grid.gather(thens)
+
+
+def forecast(p: Population, cohort: Cohort, seen: Ints | None = None) -> Forecast:
+    """What the model expects of each row from the answers that the row may see."""
+    seen = seen_online(cohort) if seen is None else seen
+    states, spreads, thens = _filtered(p, cohort)
+    then = select(thens, seen)
+    fresh = np.isnan(then)
+    gap = np.where(fresh, 0.0, cohort.time_us[:, None] / HOUR_US - then)
+    decay = np.exp(-np.maximum(gap, 0.0)[..., None] * p.rate_h)
+    parts = np.where(fresh[..., None], 0.0, decay * select(states, seen))
+    spread = np.where(fresh[..., None, None], p.var[..., None] * np.eye(PARTS), select(spreads, seen))
+    variance = np.einsum("rik,rikl,ril->ri", decay, spread, decay) + ((1 - decay**2) * p.var).sum(-1) + p.noise_var
+    return Forecast(p.mean + parts.sum(-1), np.sqrt(variance), parts)

@@ -1,0 +1,124 @@
+"""How the losses of many items become one: DRUW and what it is compared with.
+
+A weighting is a module: what it learns is in its parameters (so in the optimiser and the state dict), what it
+remembers is in its buffers. `combine` is called once a step with the losses (tasks,); previous losses are detached.
+The total is for descending, never for choosing a model.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from models.errors import ModelError
+
+TEMPERATURE = 10.0  # of DRUW and DWA
+
+
+class Weighting(nn.Module):
+    """Equal weights, and the memory of the last two losses that others use."""
+
+    previous: Tensor
+    before_previous: Tensor
+    steps: Tensor
+
+    def __init__(self, tasks: int) -> None:
+        super().__init__()
+        self.tasks = tasks
+        self.register_buffer("previous", torch.ones(tasks))
+        self.register_buffer("before_previous", torch.ones(tasks))
+        self.register_buffer("steps", torch.zeros((), dtype=torch.long))
+
+    def combine(self, losses: Tensor) -> Tensor:
+        """The total of this step; remembers the losses."""
+        total = self.total(losses)
+        self.before_previous.copy_(self.previous)
+        self.previous.copy_(losses.detach())
+        self.steps += 1
+        return total
+
+    def total(self, losses: Tensor) -> Tensor:
+        """Equal weights: the sum."""
+        return losses.sum()
+
+    def dynamic(self) -> Tensor:
+        """λ_t = N·softmax_t((L_t[k−1]/L_t[k−2])/T), 1 for the first two steps."""
+        if int(self.steps) < 2:
+            return torch.ones_like(self.previous)
+        ratio = self.previous / self.before_previous.clamp(min=1e-8)
+        return self.tasks * torch.softmax(ratio / TEMPERATURE, 0)
+
+
+class Dwa(Weighting):
+    """Dynamic weight average (Liu et al. 2019): weights from how losses fall."""
+
+    def total(self, losses: Tensor) -> Tensor:
+        """Σ λ_t L_t."""
+        return (self.dynamic() * losses).sum()
+
+
+class Random(Weighting):
+    """Random loss weighting (Lin et al. 2022): softmax of normal draws each step."""
+
+    def total(self, losses: Tensor) -> Tensor:
+        """N Σ softmax(ε)_t L_t."""
+        return self.tasks * (torch.softmax(torch.randn_like(losses), 0) * losses).sum()
+
+
+class Kendall(Weighting):
+    """Homoscedastic uncertainty (Kendall et al. 2018), with learned log variances."""
+
+    def __init__(self, tasks: int) -> None:
+        super().__init__(tasks)
+        self.log_variance = nn.Parameter(torch.zeros(tasks))
+
+    def total(self, losses: Tensor) -> Tensor:
+        """Σ exp(−v_t) L_t + v_t."""
+        return (torch.exp(-self.log_variance) * losses + self.log_variance).sum()
+
+
+class Rruw(Weighting):
+    """Restrained revised uncertainty weighting (Song et al. 2022): DRUW without the dynamic part."""
+
+    budget = 1.0
+
+    def __init__(self, tasks: int) -> None:
+        super().__init__(tasks)
+        self.s = nn.Parameter(torch.full((tasks,), 1.0 / tasks))
+
+    def weights(self) -> Tensor:
+        """1/(N s_t²)."""
+        return 1 / (self.tasks * self.s**2 + 1e-8)
+
+    def total(self, losses: Tensor) -> Tensor:
+        """Σ w_t L_t + Σ log(1 + s_t²) + |φ − Σ|s_t||."""
+        restraint = (self.budget - self.s.abs().sum()).abs()
+        return (self.weights() * losses).sum() + torch.log1p(self.s**2).sum() + restraint
+
+
+class Druw(Rruw):
+    """Dynamic restrained uncertainty weighting (Song et al. 2022, arXiv 2206.11049; Song et al. 2024).
+
+    L = Σ_t (λ_t + 1/(N s_t²)) L_t + Σ_t log(1 + s_t²) + |φ − Σ_t |s_t||, s_t from 1/N, φ = 1, T = 10.
+    """
+
+    def weights(self) -> Tensor:
+        """λ_t + 1/(N s_t²)."""
+        return self.dynamic() + super().weights()
+
+
+KINDS: dict[str, type[Weighting]] = {
+    "equal": Weighting, "kendall": Kendall, "dwa": Dwa, "random": Random, "rruw": Rruw, "druw": Druw,
+}  # fmt: skip
+
+
+def weighting(kind: str, tasks: int) -> Weighting:
+    """Make one.
+
+    Raises:
+        ModelError: no weighting has this name.
+    """
+    if kind not in KINDS:
+        message = f"no weighting is called {kind!r}; there are {', '.join(KINDS)}"
+        raise ModelError(message)
+    return KINDS[kind](tasks)
