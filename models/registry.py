@@ -101,7 +101,7 @@ class Registry:
 
     @contextmanager
     def run(self, name: str, inputs: str, params: Mapping[str, object]) -> Iterator[str]:
-        """One MLflow run, tagged with its inputs; runs of the same inputs that were killed are closed first.
+        """One MLflow run, tagged with its inputs.
 
         Yields:
             The run's id. It ends FINISHED, or FAILED when an error passes through.
@@ -109,19 +109,21 @@ class Registry:
         import mlflow
 
         client, experiment = self.client(), self.experiment()
-        self.close_killed()
         with mlflow.start_run(experiment_id=experiment, run_name=name, tags={INPUTS: inputs}) as run:
             for key, value in params.items():
                 client.log_param(run.info.run_id, key, value)
             yield str(run.info.run_id)
 
-    def close_killed(self) -> int:
-        """Mark runs that never ended as killed, and how many there were. One night runs at a time."""
-        client = self.client()
-        open_runs = client.search_runs([self.experiment()], "attributes.status = 'RUNNING'")
-        for run in open_runs:
-            client.set_terminated(run.info.run_id, "KILLED")
-        return len(open_runs)
+    def mend(self) -> int:
+        """Close runs that a killed night left open, and how many there were. One night runs at a time.
+
+        A run whose version was registered had done its work: it counts as finished, the others as killed.
+        """
+        client, worked = self.client(), {v.run_id for v in self.versions()}
+        left = client.search_runs([self.experiment()], "attributes.status = 'RUNNING'")
+        for run in left:
+            client.set_terminated(run.info.run_id, "FINISHED" if run.info.run_id in worked else "KILLED")
+        return len(left)
 
     def register(self, model_id: str, run_id: str, inputs: str, tags: Mapping[str, object]) -> Version:
         """A new version from a logged model whose files are complete; tags and version appear in one step."""

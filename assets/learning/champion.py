@@ -1,0 +1,115 @@
+"""The gate at work: what the newest version and the champion said of the same answers, and what follows from it.
+
+The rule is `models/gate.py`; this file gathers its evidence, writes the decision on the version and moves the alias.
+Tags come before the alias, so that a champion always carries the decision that made it one; a night killed between
+the two decides again, from the same evidence, and ends the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from assets.lake import Lake
+from assets.learning.challenger import registry_of
+from assets.learning.tables import EVALUATION, PREQUENTIAL
+from assets.moments.cohort import load_moments
+from assets.moments.table import items_of, modalities
+from assets.study import Home, Study
+from models.cohort import Floats, cohort_from_frame
+from models.gate import Decision, Evidence, decide
+from models.registry import CHALLENGER, CHAMPION, Registry, Version
+
+PROMOTED, DECLINED = "promoted", "declined"
+
+
+@dataclass(frozen=True)
+class Said:
+    """Estimates of some rows, each (rows, items) in scale units."""
+
+    value: Floats
+    low: Floats
+    high: Floats
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The version judged, against which (None: the personal baseline), and how; `decision` None: it is champion."""
+
+    version: Version
+    against: Version | None
+    decision: Decision | None
+
+
+def judge(home: Home, study: Study) -> Judged | None:
+    """Let the gate decide on the newest version, and do as it says; None where nothing was ever registered."""
+    registry = registry_of(home, study)
+    if not registry.versions():
+        return None
+    challenger, champion = registry.aliased(CHALLENGER), registry.champion()
+    if champion is not None and champion.number == challenger.number:
+        return Judged(challenger, champion, None)
+    decision, against = _decide(home, study, registry, champion)
+    registry.tag(
+        challenger,
+        {
+            "gate": PROMOTED if decision.promote else DECLINED,
+            "gate_reason": decision.reason,
+            "gate_against": str(against.number) if against else "baseline",
+            "gate_figures": decision.figures,
+        },
+    )
+    registry.log_metrics(challenger, {**_figures(home), **{f"gate.{k}": v for k, v in decision.figures.items()}})
+    if decision.promote:
+        registry.point(CHAMPION, challenger)
+    return Judged(registry.version(challenger.number), against, decision)
+
+
+def _decide(home: Home, study: Study, registry: Registry, champion: Version | None) -> tuple[Decision, Version | None]:
+    evidence, twin, baseline, rows = _evidence(home, study)
+    said = _champion_said(home, study, registry, champion, rows) if champion else None
+    if champion is None or said is None:
+        return decide(evidence, twin, baseline, study.gate, first=True, seed=study.training.seed), None
+    new = (rows["time_us"] > champion.trained_until_us).to_numpy()
+    mine, theirs = (Said(s.value[new], s.low[new], s.high[new]) for s in (twin, said))
+    return decide(evidence.take(new), mine, theirs, study.gate, seed=study.training.seed), champion
+
+
+def _evidence(home: Home, study: Study) -> tuple[Evidence, Said, Said, pl.DataFrame]:
+    """The test answers, what the evaluation twin and the personal baseline said of them, and which rows they are."""
+    items = items_of(study)
+    place = pl.col("item").replace_strict({i.name: n for n, i in enumerate(items)}, return_dtype=pl.Int64())
+    long = Lake(home.lake).read(PREQUENTIAL).sort("participant", "time_us", place)
+    rows = long.select("participant", "time_us").unique(maintain_order=True)
+
+    def wide(name: str) -> Floats:
+        return long[name].fill_null(np.nan).to_numpy().reshape(-1, len(items))
+
+    person = rows["participant"].rank("dense").cast(pl.Int64).to_numpy() - 1
+    evidence = Evidence(wide("answer"), person, np.array([i.high - i.low for i in items]))
+    baseline = wide("baseline")
+    twin = Said(wide("value"), wide("low"), wide("high"))
+    return evidence, twin, Said(baseline, baseline, baseline), rows
+
+
+def _champion_said(home: Home, study: Study, registry: Registry, champion: Version, rows: pl.DataFrame) -> Said | None:
+    """The champion's own predictions of the rows, online; None where it knows other items than the study now has."""
+    from models.packaging import load
+
+    model = load(registry.folder_of(champion) / "artifacts" / "model")
+    if tuple(model.items) != items_of(study):
+        return None
+    moments = load_moments(home, study)
+    cohort = cohort_from_frame(moments, items_of(study), {**modalities(), **model.features})
+    places = moments.select("participant", "time_us").with_row_index("row")
+    found = rows.join(places, on=["participant", "time_us"], how="left", maintain_order="left")
+    said = model.predict(cohort, found["row"].to_numpy().astype(np.int64))
+    return Said(said.value, said.low, said.high)
+
+
+def _figures(home: Home) -> dict[str, float]:
+    """The evaluation's table as metrics of the night's run."""
+    table = Lake(home.lake).read(EVALUATION).drop_nulls("value")
+    return {f"{p}.{m}.{f}": v for p, m, f, v in table.select("protocol", "model", "figure", "value").iter_rows()}

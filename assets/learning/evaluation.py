@@ -1,0 +1,135 @@
+"""The study's honest table, kept in the lake: the model beside every baseline, under P2 and P2N.
+
+Fitted on the first four fifths of each person's answers, apart from anything that is registered; the twin's
+predictions of the last fifth are what the gate judges the next version by. Done again only when moments, settings or
+code changed. How to evaluate is `models/evaluation.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from assets.lake import Lake
+from assets.learning.tables import EVALUATION, PREQUENTIAL
+from assets.learning.work import learning_inputs, scratch, settings_of
+from assets.moments.cohort import load_cohort
+from assets.study import Home, Study
+from models.errors import MacromicroError
+
+if TYPE_CHECKING:
+    from models.cohort import Cohort
+    from models.evaluation import Tested
+
+FILE = "evaluation/evaluation.json"
+PROTOCOLS = ("P2", "P2N")
+Say = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """The table by protocol, model and figure; whether it was made anew; what there is to say of the fit."""
+
+    table: dict[str, dict[str, Any]]
+    fresh: bool
+    note: str = ""
+
+
+def refresh_evaluation(home: Home, study: Study, progress: Say | None = None) -> Evaluated:
+    """Bring the table up to date; where nothing changed, the one in the lake."""
+    inputs, lake = learning_inputs(home, study), Lake(home.lake)
+    stored = _stored(lake)
+    if stored and stored["inputs"] == inputs:
+        return Evaluated(stored["table"], fresh=False, note=stored["note"])
+    cohort = load_cohort(home, study)
+    if not cohort.labelled.any():
+        return Evaluated({p: {} for p in PROTOCOLS}, fresh=False, note="nobody has answered yet")
+    from models.evaluation import evaluate
+
+    folder = scratch(home, inputs, "evaluation")
+    done = evaluate(cohort, settings_of(study), PROTOCOLS, checkpoint=folder, progress=progress)
+    table, note = plain(done.table), done.tested["P2"].model.note
+    lake.write(PREQUENTIAL, prequential(cohort, done.tested["P2"]))
+    lake.write(EVALUATION, long(table))
+    # Written last: what it says of its inputs holds for both tables above.
+    lake.write_bytes(FILE, json.dumps({"inputs": inputs, "note": note, "table": table}, sort_keys=True).encode())
+    return Evaluated(table, fresh=True, note=note)
+
+
+def read_evaluation(home: Home) -> dict[str, dict[str, Any]]:
+    """The last table: `table[protocol][model][figure]`; undefined figures are None.
+
+    Raises:
+        MacromicroError: no night has evaluated anything yet.
+    """
+    stored = _stored(Lake(home.lake))
+    if stored is None:
+        message = f"{home.root} holds no evaluation yet. Run: macromicro run"
+        raise MacromicroError(message)
+    table: dict[str, dict[str, Any]] = stored["table"]
+    return table
+
+
+def prequential(cohort: Cohort, tested: Tested) -> pl.DataFrame:
+    """The twin's and the personal baseline's predictions of every test answer, as the lake's table."""
+    items, rows = [i.name for i in cohort.items], tested.rows
+    baseline = replace(tested.model, network=None).predict(cohort, rows).value
+    codes = np.array(cohort.participants, dtype=object)[cohort.person[rows]]
+    columns = {
+        "answer": tested.answers,
+        "value": tested.interval.value,
+        "low": tested.interval.low,
+        "high": tested.interval.high,
+        "baseline": baseline,
+    }
+    return pl.DataFrame(
+        {
+            "participant": pl.Series(np.repeat(codes, len(items)).tolist(), dtype=pl.String()),
+            "time_us": np.repeat(cohort.time_us[rows], len(items)),
+            "item": pl.Series(items * len(rows), dtype=pl.String()),
+            **{name: pl.Series(v.ravel(), dtype=pl.Float64()).fill_nan(None) for name, v in columns.items()},
+        }
+    )
+
+
+def plain(value: Any) -> Any:
+    """Nested figures as JSON knows them: NaN and infinities are None, pairs are lists."""
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if isinstance(value, float | np.floating):
+        return float(value) if math.isfinite(value) else None
+    return value
+
+
+def long(table: Mapping[str, Mapping[str, Any]]) -> pl.DataFrame:
+    """The table as one row per figure; nested figures get dotted names, intervals end in `.low` and `.high`."""
+    rows: list[dict[str, object]] = [
+        {"protocol": protocol, "model": model, "figure": figure, "value": value}
+        for protocol, models in table.items()
+        for model, figures in models.items()
+        for figure, value in _leaves(figures)
+    ]
+    return EVALUATION.frame(rows)
+
+
+def _leaves(figures: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, float | None]]:
+    for name, value in figures.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{before}{name}.")
+        elif isinstance(value, list):
+            yield from zip((f"{before}{name}.low", f"{before}{name}.high"), value, strict=True)
+        else:
+            yield f"{before}{name}", None if value is None else float(value)
+
+
+def _stored(lake: Lake) -> dict[str, Any] | None:
+    data = lake.read_bytes(FILE)
+    return json.loads(data) if data else None
