@@ -33,6 +33,7 @@ app = typer.Typer(
 @app.callback()
 def start(
     context: typer.Context,
+    *,
     home: Annotated[
         Path | None,
         typer.Option(help="The study's folder. Default: MACROMICRO_HOME, else ./home.", show_default=False),

@@ -48,6 +48,7 @@ def estimate(home: Home, study: Study, participant: str) -> tuple[dict[str, Any]
         "answers_before": len(ages),
         "last_answer": _iso(until),
         "model_version": version.number,
+        "coverage": study.gate.coverage,
         "updated": _iso(version.trained_until_us or None),
         "items": said.select("item", "value", "low", "high").to_dicts(),
     }, frame

@@ -16,6 +16,7 @@ from assets.features.physiology import PHYSIOLOGY, wanted_physiology
 from assets.ingest.catalogue import uncatalogued
 from assets.ingest.recordings import RECORDINGS, wanted_recordings
 from assets.lake import Key, Lake
+from assets.learning.work import code_digest, settings_of
 from assets.ledger import digest
 from assets.moments.unit import wanted_moments
 from assets.study import Home, Study
@@ -51,7 +52,7 @@ def learnable(home: Home, study: Study) -> str | None:
     moments = wanted_moments(home, study)
     if not moments:
         return None
-    settings = [study.training.model_dump(mode="json"), study.gate.model_dump(mode="json")]
+    settings = [settings_of(study).as_dict(), study.gate.model_dump(mode="json"), code_digest()]
     return digest(sorted((str(key.participant), inputs) for key, inputs in moments.items()), settings)
 
 

@@ -5,6 +5,7 @@ Reads the lake, Dagster's runs and the registry; decides nothing and prints noth
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -12,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from assets.lake import Key, Lake
+from assets.learning.tables import EVALUATION
 from assets.ledger import Stamp
 from assets.study import Home, Study
 from assets.tables import DUMPS, SELF_REPORTS
 from assets.units import stamped
-from models.registry import CHALLENGER, CHAMPION, Registry
+from models.errors import RegistryError
+from models.registry import CHALLENGER, CHAMPION, Registry, Version
 from pipeline.lock import holder
 
 if TYPE_CHECKING:
     import dagster as dg
-
-FIGURES = ("pooled_ccc", "person_ccc", "mae", "coverage")
 
 
 def overview(home: Home, study: Study) -> dict[str, Any]:
@@ -95,6 +96,22 @@ def last_night(home: Home) -> dict[str, Any] | None:
     }
 
 
+def evaluation(home: Home) -> dict[str, dict[str, dict[str, float | None]]]:
+    """The last evaluation: protocol, model, figure.
+
+    Raises:
+        RegistryError: nothing was ever evaluated.
+    """
+    rows = Lake(home.lake).read(EVALUATION)
+    if rows.is_empty():
+        message = f"{home.root} holds no evaluation yet: nothing was trained. Run: macromicro run"
+        raise RegistryError(message)
+    table: dict[str, dict[str, dict[str, float | None]]] = {}
+    for protocol, model, figure, value in rows.select("protocol", "model", "figure", "value").iter_rows():
+        table.setdefault(protocol, {}).setdefault(model, {})[figure] = value
+    return table
+
+
 def models(home: Home, study: Study) -> dict[str, Any]:
     """Champion and challenger with what their versions say of themselves; None where there is none."""
     registry = Registry(home.mlflow, study.study.name)
@@ -102,8 +119,17 @@ def models(home: Home, study: Study) -> dict[str, Any]:
     found: dict[str, Any] = {"versions": len(versions)}
     for alias in (CHAMPION, CHALLENGER):
         version = next((v for v in versions if alias in v.aliases), None)
-        found[alias] = {"version": version.number, "run": version.run_id, **version.tags} if version else None
+        found[alias] = _said(version) if version else None
     return found
+
+
+def _said(version: Version) -> dict[str, Any]:
+    """A version's number and tags; figures as figures again."""
+    tags: dict[str, Any] = {key: text for key, text in version.tags.items() if not key.startswith("mlflow.")}
+    for key in ("gate_figures",):
+        if key in tags:
+            tags[key] = json.loads(tags[key])
+    return {"version": version.number, "run": version.run_id, **tags}
 
 
 def _latest(storage: dg.DagsterInstance, job: str) -> dg.RunRecord | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.status import Status
 
 from models.errors import MacromicroError
@@ -36,6 +37,7 @@ class Watcher:
         self._write(event)
         happened = event.dagster_event
         if happened is None:
+            self._note(event)
             return
         if happened.is_step_start:
             self._status = self.console.status(f"[bold]{_name(happened.step_key)}[/] …", spinner="dots")
@@ -61,6 +63,11 @@ class Watcher:
         if self._status is not None:
             self._status.stop()
             self._status = None
+
+    def _note(self, event: dg.EventLogEntry) -> None:
+        """Show what a step says of its progress beside its name."""
+        if self._status is not None and event.level == logging.INFO:
+            self._status.update(f"[bold]{_name(event.step_key)}[/]  [dim]{escape(event.user_message)}[/]")
 
     def _end(self, line: str) -> None:
         self.close()

@@ -7,6 +7,7 @@ from assets.ingest.assets import assets as ingest
 from assets.learning.assets import assets as learning
 from assets.moments.assets import assets as moments
 from assets.monitoring.assets import assets as monitoring
+from pipeline.closing import assets as closing
 from pipeline.location import Factory
 
-STAGES: tuple[Factory, ...] = (ingest, features, moments, learning, monitoring)
+STAGES: tuple[Factory, ...] = (ingest, features, moments, learning, monitoring, closing)

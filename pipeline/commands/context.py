@@ -49,7 +49,7 @@ class Group(TyperGroup):
     """A group whose commands end with one clear message and code 1 where macromicro refuses something."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; an error made on purpose is shown as it stands, any other by name, without a traceback."""
+        """Run the command; an error made on purpose is shown as it stands, any other by name, with no traceback."""
         try:
             return super().invoke(ctx)
         except (typer.Exit, typer.Abort, typer.TyperException):

@@ -19,7 +19,7 @@ class State(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
-def status(context: typer.Context, json: Json = False) -> None:
+def status(context: typer.Context, *, json: Json = False) -> None:
     """Show the study at a glance: participants, dumps, days, the last night, the champion and its figures.
 
     Example: [dim]macromicro --home study status --json | jq .champion[/]
@@ -37,6 +37,7 @@ def status(context: typer.Context, json: Json = False) -> None:
 
 def dumps(
     context: typer.Context,
+    *,
     state: Annotated[State | None, typer.Option(help="Only dumps in this state.")] = None,
     participant: Annotated[str | None, typer.Option(help="Only this participant's.")] = None,
     json: Json = False,
@@ -49,7 +50,7 @@ def dumps(
     from pipeline.summary import show_dumps
 
     chosen = options(context)
-    study = chosen.home.study()
+    chosen.home.study()
     rows = catalogue_rows(chosen.home, state=state and state.value, participant=participant)
     if json:
         print_json(rows)

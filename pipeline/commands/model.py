@@ -13,6 +13,7 @@ from pipeline.commands.context import Json, options, print_json
 def predict(
     context: typer.Context,
     participant: Annotated[str, typer.Argument(help="The participant's study code.")],
+    *,
     frame: Annotated[
         Path | None, typer.Option(help="Also write the row that the model was asked with, as Parquet.")
     ] = None,
@@ -53,7 +54,8 @@ def evaluate(
     from pipeline.summary import show_evaluation
 
     chosen = options(context)
-    table = evaluation(chosen.home, chosen.home.study())
+    chosen.home.study()
+    table = evaluation(chosen.home)
     if json is not None:
         import json as text
 

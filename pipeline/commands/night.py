@@ -10,7 +10,7 @@ import typer
 from pipeline.commands.context import Json, options, print_json
 
 
-def run(context: typer.Context, json: Json = False) -> None:
+def run(context: typer.Context, *, json: Json = False) -> None:
     """Run a night now: ingest what is new, compute what it touches, learn, evaluate, promote or decline, predict.
 
     Example: [dim]macromicro --home study run[/]
@@ -20,7 +20,7 @@ def run(context: typer.Context, json: Json = False) -> None:
     from rich.console import Console
 
     from pipeline.night import run_night
-    from pipeline.overview import overview
+    from pipeline.overview import evaluation, overview
     from pipeline.summary import show_night
 
     chosen = options(context)
@@ -29,11 +29,11 @@ def run(context: typer.Context, json: Json = False) -> None:
     outcome = run_night(chosen.home, study, console)
     if outcome.nothing:
         console.print("Nothing new, nothing to do: every dump is catalogued, every day computed, everything learnt.")
-    found = {} if outcome.nothing and not json else overview(chosen.home, study)
+    elif not json:
+        found = overview(chosen.home, study)
+        show_night(console, chosen.home, outcome, found, evaluation(chosen.home) if found["versions"] else {})
     if json:
-        print_json({"nothing_new": outcome.nothing, "computed": outcome.computed, **found})
-    elif not outcome.nothing:
-        show_night(console, chosen.home, outcome, found)
+        print_json({"nothing_new": outcome.nothing, "computed": outcome.computed, **overview(chosen.home, study)})
 
 
 def ui(

@@ -12,6 +12,7 @@ from pipeline.commands.context import options
 
 def init(
     context: typer.Context,
+    *,
     timezone: Annotated[str, typer.Option(help="The study's time zone, such as Europe/Berlin.")],
     name: Annotated[str, typer.Option(help="What the study is called in pages and reports.")] = "study",
     if_absent: Annotated[
@@ -58,7 +59,7 @@ def simulate(
     days: Annotated[int, typer.Option(min=1, max=365, help="How many days each.")] = 12,
     seed: Annotated[int, typer.Option(help="The same seed writes the same bytes.")] = 1,
     coupling: Annotated[
-        float, typer.Option(min=0, help="How strongly body and voice carry affect; 0 cuts them off from it.")
+        float, typer.Option(min=0, help="How strongly body and voice carry affect; 0 cuts them off.")
     ] = 1.0,
 ) -> None:
     """Fill the inbox with a made-up study, written as real devices write.
@@ -74,7 +75,9 @@ def simulate(
     made = write(chosen.home, chosen.home.study(), participants=participants, days=days, seed=seed, coupling=coupling)
     say = chosen.console.print
     say(f"Wrote {made.participants} people × {made.days} days to {chosen.home.inbox} in {made.seconds:.0f} s:")
-    say(f"  {made.sessions} wristband sessions, {made.hours:.0f} h; {made.answers} of {made.prompts} prompts answered,")
+    say(
+        f"  {made.sessions} wristband sessions of {made.hours:.0f} h, {made.answers} of {made.prompts} prompts answered,"
+    )
     say(f"  {made.bytes / 1e6:.0f} MB. The truth behind them: {chosen.home.root / 'truth.parquet'}")
     say(
         f"  An oracle that knows it reaches CCC {made.oracle_ccc:.3f}, without the senses {made.oracle_without_senses_ccc:.3f}."

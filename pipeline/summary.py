@@ -1,0 +1,157 @@
+"""How a study, a night, an estimate and an evaluation look on a terminal. Printing only: the values come ready."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from assets.study import Home
+
+if TYPE_CHECKING:
+    from pipeline.night import Outcome
+
+UNITS = {"recordings": "recordings", "physiology": "body features", "acoustic": "voice features"}
+SHOWN = {
+    "pooled_ccc": "pooled CCC",
+    "person_ccc": "person CCC",
+    "within_r": "within r",
+    "mae": "MAE",
+    "implied_q": "implied q",
+    "coverage": "coverage",
+}
+FIRST_ROWS = 40
+
+
+def show_night(console: Console, home: Home, outcome: Outcome, found: Mapping[str, Any], table: Any) -> None:
+    """The end of a night: what came, what was computed, how good the model is, and where to look."""
+    console.rule("[bold]The night")
+    lines = _lines()
+    lines.add_row("dumps", _counts(found["dumps"]))
+    for unit, name in UNITS.items():
+        done, kept = outcome.computed.get(unit, 0), outcome.unchanged.get(unit, 0)
+        lines.add_row(name, f"{done} participant-days computed, {kept} up to date before")
+    lines.add_row("answers", f"{found['answers']} items answered by {found['participants']} people")
+    _add_models(lines, found)
+    console.print(lines)
+    if table:
+        show_evaluation(console, {"P2": table["P2"]} if "P2" in table else table)
+    flag = f"--home {home.root} "
+    console.print(
+        f"Look: [bold]macromicro {flag}ui[/] for the pages, [bold]predict PARTICIPANT[/] for one person, "
+        f"[bold]dumps --state quarantined[/] for what was refused.\nLog: {outcome.log}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def show_overview(console: Console, found: Mapping[str, Any]) -> None:
+    """The study at a glance."""
+    lines, days, night = _lines(), found["days"], found["last_night"]
+    lines.add_row("study", f"{escape(found['study'])}   {found['home']}")
+    lines.add_row("participants", str(found["participants"]))
+    lines.add_row("dumps", _counts(found["dumps"]) or "none: the inbox is empty or no night has run")
+    lines.add_row("days", f"{days['participant_days']} participant-days" + _span(days["first"], days["last"]))
+    lines.add_row("answers", f"{found['answers']} items answered")
+    lines.add_row("schedule", found["schedule"] or "switched off in study.toml")
+    lines.add_row("last night", f"{night['state']}, ended {night['ended'] or 'not yet'}" if night else "none yet")
+    if found["running_now"]:
+        lines.add_row("now", found["running_now"])
+    _add_models(lines, found)
+    console.print(lines)
+
+
+def show_dumps(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
+    """The catalogue as a table that a coordinator can act on."""
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in ("file", "state", "days", "reader", "why"):
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        colour = {"read": "green", "quarantined": "red"}.get(row["state"], "yellow")
+        days = row["days"] or []
+        span = f"{days[0]}" + (f" … {days[-1]}" if len(days) > 1 else "") if days else ""
+        state = f"[{colour}]{row['state']}[/]"
+        table.add_row(escape(row["path"]), state, span, row["reader"] or "", escape(row["reason"] or ""))
+    console.print(table)
+    console.print(f"{len(rows)} dumps", highlight=False)
+
+
+def show_estimate(console: Console, said: Mapping[str, Any]) -> None:
+    """One person's estimates with their intervals."""
+    table = Table(box=box.SIMPLE_HEAD, title=f"{said['participant']}, {said['day']}", title_justify="left")
+    for name in ("item", "estimate", f"{said['coverage']:.0%} interval"):
+        table.add_column(name, justify="left" if name == "item" else "right")
+    for item in said["items"]:
+        table.add_row(item["item"], f"{item['value']:.1f}", f"{item['low']:.1f} – {item['high']:.1f}")
+    console.print(table)
+    who = "known to the model" if said["known_person"] else "new: the model has no parameters of this person"
+    if not said["in_study"]:
+        who = "nobody of this code is in the study: what follows is for anyone of whom nothing is known"
+    console.print(f"{said['participant']} is {who}." if said["in_study"] else f"[yellow]{who}[/]", highlight=False)
+    last = f", the last at {said['last_answer']}" if said["last_answer"] else ""
+    console.print(f"From {said['answers_before']} earlier answers{last}.", highlight=False)
+    console.print(f"macro-micro version {said['model_version']}, updated {said['updated']}.", highlight=False)
+
+
+def show_evaluation(console: Console, table: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> None:
+    """Models and baselines side by side, one table a protocol, best pooled CCC first."""
+    for protocol, by_model in table.items():
+        figures = [f for f in SHOWN if any(f in found for found in by_model.values())]
+        shown = Table(box=box.SIMPLE_HEAD, title=_TITLES.get(protocol, protocol), title_justify="left")
+        shown.add_column("model", no_wrap=True)
+        for figure in figures:
+            shown.add_column(SHOWN[figure], justify="right")
+        ordered = sorted(by_model.items(), key=lambda kv: -(kv[1].get("pooled_ccc") or -1.0))
+        for model, found in ordered:
+            style = "bold" if model == "macro_micro" else ""
+            shown.add_row(model.replace("_", " "), *(_number(found.get(f)) for f in figures), style=style)
+        console.print(shown)
+
+
+_TITLES = {
+    "P2": "P2: each later answer from everything before it",
+    "P2N": "P2N: each later answer from what was known the evening before",
+}
+
+
+def _add_models(lines: Table, found: Mapping[str, Any]) -> None:
+    champion, challenger = found["champion"], found["challenger"]
+    if champion is None and challenger is None:
+        lines.add_row("model", "none yet")
+        return
+    newest = challenger or champion
+    lines.add_row("champion", _version(champion) if champion else "none yet: no version has passed the gate")
+    if challenger and (champion is None or challenger["version"] != champion["version"]):
+        lines.add_row("challenger", _version(challenger))
+    if newest.get("note"):
+        lines.add_row("note", f"[yellow]{escape(newest['note'])}[/]")
+    if newest.get("gate"):
+        lines.add_row("gate", f"{newest['gate']} version {newest['version']}: {escape(newest.get('gate_reason', ''))}")
+
+
+def _version(said: Mapping[str, Any]) -> str:
+    until = said.get("trained_until", "?")
+    return f"macro-micro version {said['version']}, from {said.get('answers', '?')} self-reports up to {until}"
+
+
+def _lines() -> Table:
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    return table
+
+
+def _counts(states: Mapping[str, int]) -> str:
+    return ", ".join(f"{number} {state}" for state, number in states.items())
+
+
+def _span(first: str | None, last: str | None) -> str:
+    return f", {first} … {last}" if first else ""
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
