@@ -17,11 +17,18 @@ from assets.study import Home, Study
 from assets.tables import PREDICTIONS
 from models.registry import CHALLENGER, CHAMPION
 from tests.assets.learning.studies import fill, study_of
+from tests.models.registries import prepare
 
 
 @pytest.fixture(autouse=True)
 def one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MACROMICRO_WORKERS", "1")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    prepare(tmp_path / "home" / "mlflow")
+    return Home(tmp_path / "home")
 
 
 def night(home: Home, study: Study) -> dg.ExecuteInProcessResult:
@@ -37,36 +44,36 @@ def tree(folder: Path) -> dict[str, bytes]:
 def test_nights_of_a_study(home: Home) -> None:
     """The first night ends in a champion, an idle one changes nothing, a later one is judged against the champion."""
     study = study_of()
-    fill(home, study, days=10)
+    fill(home, study, days=10, people=4)
     first = night(home, study)
     registry = registry_of(home, study)
     assert first.success
     assert registry.aliased(CHAMPION).number == registry.aliased(CHALLENGER).number == 1
     assert registry.aliased(CHAMPION).tags["gate"] == "promoted"
     said = Lake(home.lake).read_all(PREDICTIONS)
-    assert said.height == 6 * 2
-    assert said["model_version"].to_list() == [1] * 12
-    assert said["answers_before"].to_list() == [30] * 12
+    assert said.height == 4 * 2
+    assert said["model_version"].to_list() == [1] * 8
+    assert said["answers_before"].to_list() == [30] * 8
     assert (said["low"] <= said["value"]).all()
     table = read_evaluation(home)
     assert table["P2"]["macro_micro"]["pooled_ccc"] == pytest.approx(table["P2"]["macro_micro"]["pooled_ccc"])
-    assert table["P2"]["personal_mean"]["answers"] == 6 * 6 * 2
+    assert table["P2"]["personal_mean"]["answers"] == 4 * 6 * 2
 
     before = tree(home.lake)
     night(home, study)
     assert [v.number for v in registry.versions()] == [1]
     assert tree(home.lake) == before
 
-    fill(home, study, days=12)
+    fill(home, study, days=12, people=4)
     later = night(home, study)
     assert later.success
     newest = registry.aliased(CHALLENGER)
     assert newest.number == 2
     assert newest.tags["gate"] == "declined"
-    assert "36 answers of 6 people" in newest.tags["gate_reason"]
+    assert "24 answers of 4 people" in newest.tags["gate_reason"]
     assert registry.aliased(CHAMPION).number == 1
     again = Lake(home.lake).read_all(PREDICTIONS)
-    assert again.height == 24
+    assert again.height == 16
     assert again.filter(pl.col("date") == said["date"][0]).equals(said)
 
 
