@@ -71,7 +71,8 @@ def draw_course(
     noise = stream(seed, number, What.NOISE).standard_normal((len(day), len(CHANNELS)))
     share = person.mean + factors @ person.loading.T
     own = person.unique_sd * stream(seed, number, What.UNIQUE).standard_normal(share.shape)
-    slider = np.round(np.clip(share + own, 0, 1), 2)
+    # Rounded once more so that the table of self-reports, in decimals, says exactly the same number.
+    slider = np.round(world.low + world.span * np.round(np.clip(share + own, 0, 1), 2), 10)
     return Course(
         person=person,
         day=day,
@@ -83,7 +84,7 @@ def draw_course(
         fast=fast,
         drive=person.reaction * (factors @ channel_weights().T) + person.noise * noise,
         level=world.low + world.span * np.clip(share, 0, 1),
-        answer=np.where(answered[:, None], world.low + world.span * slider, np.nan),
+        answer=np.where(answered[:, None], slider, np.nan),
     )
 
 

@@ -124,9 +124,9 @@ def _bouts(rng: np.random.Generator, seconds: int, enmo_mg: Floats) -> tuple[Flo
     kept = start < seconds - 2
     bouts = np.stack([start, np.minimum(start + length, seconds)], axis=1)[kept]
     wanted = enmo_mg[(bouts[:, 0] * GRID_HZ).astype(np.int64)] / 1000
-    # ENMO of noise of SD s (per axis, around 1 g) is about s/√(2π) while it lasts.
-    strength = wanted / _BOUT_SHARE * np.sqrt(2 * np.pi) * np.exp(0.1 * rng.standard_normal(len(bouts)))
-    return bouts, np.clip(strength, 0.02, 1.2)
+    # ENMO of noise of SD s (g, per axis, around 1 g) is about 0.4 s + 0.7 s² while it lasts; solved for s.
+    strength = (np.sqrt(0.16 + 2.8 * wanted / _BOUT_SHARE) - 0.4) / 1.4
+    return bouts, np.clip(strength * np.exp(0.1 * rng.standard_normal(len(bouts))), 0.02, 1.2)
 
 
 def _mask(bouts: Floats, points: int, rate_hz: float, values: Floats | None = None) -> Floats:

@@ -46,22 +46,23 @@ _LEANING = {
 
 def drawn_features(course: Course, seed: int) -> dict[str, Floats]:
     """Each modality's features at every prompt as if nothing were missing: (n, features) in catalogue order."""
-    rng = stream(seed, course.person.number, What.FEATURES)
+    number = course.person.number
+    rngs = (stream(seed, number, What.FEATURES, n) for n in range(len(MODALITIES)))
     drive = {name: course.drive[:, n] for n, name in enumerate(CHANNELS)}
     body, voice = course.person.body, course.person.voice
     found = {
-        "hrv": _hrv(rng, drive, body),
-        "eda": _eda(rng, drive["body.scr"], body),
-        "motion": _motion(rng, drive["body.motion"], body),
-        "temperature": _temperature(rng, drive["body.temp"], body),
-        "voice": _voice(rng, drive, voice),
+        "hrv": _hrv(next(rngs), drive, body),
+        "eda": _eda(next(rngs), drive["body.scr"], body),
+        "motion": _motion(next(rngs), drive["body.motion"], body),
+        "temperature": _temperature(next(rngs), drive["body.temp"], body),
+        "voice": _voice(next(rngs), drive, voice),
     }
     return {m: np.stack([found[m][f.name] for f in features], axis=1) for m, features in MODALITIES.items()}
 
 
 def _hrv(rng: np.random.Generator, drive: Mapping[str, Floats], body: BodyTraits) -> dict[str, Floats]:
     heart = drive["body.hr"]
-    e = rng.standard_normal((8, len(heart)))
+    e = rng.standard_normal((len(heart), 8)).T
     rate = np.clip(body.hr_bpm + HR_STEP_BPM * heart + 0.6 * e[0], 44, 150)
     rmssd = np.clip(0.9 * body.rmssd_ms * np.exp(LOG_RMSSD_STEP * drive["body.hrv"] + 0.06 * e[1]) + 4, 8, 140)
     sdnn = 8 + 0.82 * rmssd * np.exp(0.04 * e[2])
@@ -83,7 +84,7 @@ def _hrv(rng: np.random.Generator, drive: Mapping[str, Floats], body: BodyTraits
 
 
 def _eda(rng: np.random.Generator, scr: Floats, body: BodyTraits) -> dict[str, Floats]:
-    e = rng.standard_normal((6, len(scr)))
+    e = rng.standard_normal((len(scr), 6)).T
     rate = np.clip(body.scr_per_min * np.exp(LOG_SCR_STEP * scr + 0.07 * e[0]), 0.15, 12)
     tonic = body.tonic_us * np.exp(0.06 * scr + 0.05 * e[1]) + 0.08 * rate
     return {
@@ -98,7 +99,7 @@ def _eda(rng: np.random.Generator, scr: Floats, body: BodyTraits) -> dict[str, F
 
 
 def _motion(rng: np.random.Generator, motion: Floats, body: BodyTraits) -> dict[str, Floats]:
-    e = rng.standard_normal((4, len(motion)))
+    e = rng.standard_normal((len(motion), 4)).T
     enmo = 1.5 * body.enmo_mg * np.exp(LOG_MOTION_STEP * motion + 0.22 * e[0])
     return {
         "enmo_mg": enmo,
@@ -110,7 +111,7 @@ def _motion(rng: np.random.Generator, motion: Floats, body: BodyTraits) -> dict[
 
 
 def _temperature(rng: np.random.Generator, temp: Floats, body: BodyTraits) -> dict[str, Floats]:
-    e = rng.standard_normal((3, len(temp)))
+    e = rng.standard_normal((len(temp), 3)).T
     return {
         "temp_c": body.temp_c + TEMP_STEP_C * temp + 0.06 * e[0],
         "temp_slope_c_per_min": 0.006 * e[1],
@@ -121,7 +122,7 @@ def _temperature(rng: np.random.Generator, temp: Floats, body: BodyTraits) -> di
 def _voice(rng: np.random.Generator, drive: Mapping[str, Floats], voice: VoiceTraits) -> dict[str, Floats]:
     pitch, energy, rate, jitter = (drive[f"voice.{c}"] for c in VOICE)
     names = [f.name for f in MODALITIES["voice"]]
-    e, own = rng.standard_normal((len(names), len(pitch))), rng.standard_normal(len(names))
+    own, e = rng.standard_normal(len(names)), rng.standard_normal((len(pitch), len(names))).T
     found = {name: 10 + 3 * own[n] + e[n] for n, name in enumerate(names)}
     for name, (channel, lean) in _LEANING.items():
         place = names.index(name)
