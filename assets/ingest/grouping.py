@@ -11,7 +11,6 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 E4_NAME = re.compile(
     r"^(?P<before>.*[_\-. ])?(?P<stream>ACC|BVP|EDA|TEMP|HR|IBI|tags)(?P<after>[_\-. (].*)?\.csv$", re.IGNORECASE
@@ -33,7 +32,7 @@ class Entry:
     @property
     def folder(self) -> str:
         """The folder's path ('' at the top)."""
-        return str(PurePosixPath(self.path).parent) if "/" in self.path else ""
+        return self.path.rpartition("/")[0]
 
     @property
     def base(self) -> str:
@@ -113,9 +112,10 @@ def _sidecars(entries: list[Entry]) -> dict[str, list[str]]:
     """For each audio file the JSON of the same stem (`clip.json` or `clip.wav.json`)."""
     audio: dict[str, str] = {}
     for entry in entries:
-        if PurePosixPath(entry.path).suffix.lower() in AUDIO:
+        stem, dot, suffix = entry.path.lower().rpartition(".")
+        if dot + suffix in AUDIO:
             audio[entry.path.lower()] = entry.path
-            audio.setdefault(str(PurePosixPath(entry.path).with_suffix("")).lower(), entry.path)
+            audio.setdefault(stem, entry.path)
     found: dict[str, list[str]] = defaultdict(list)
     for entry in entries:
         if entry.path.lower().endswith(".json") and entry.path.lower()[:-5] in audio:

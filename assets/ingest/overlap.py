@@ -66,7 +66,7 @@ def _signal_once(labelled: list[Labelled]) -> Iterator[Labelled]:
         for start, end in list(covered.free(segment.start_us, segment.end_us)):
             # Half a sample of tolerance: two exports of one recording may round its start differently.
             slack = round(0.5e6 / segment.rate_hz)
-            first = segment.first_index(start - slack if start == segment.start_us else start + slack)
+            first = segment.first_index(start - slack)
             last = segment.first_index(end - slack) if end < segment.end_us else len(segment.samples)
             if last > first:
                 yield dump, segment.part(first, last)

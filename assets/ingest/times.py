@@ -17,7 +17,8 @@ from assets.days import Calendar
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DATE = r"(?P<y>\d{4})[-/.](?P<m>\d{1,2})[-/.](?P<d>\d{1,2})"
-_CLOCK = r"(?P<H>\d{1,2})[:.](?P<M>\d{2})(?:[:.](?P<S>\d{2})(?:[.,](?P<f>\d{1,9}))?)?\s*(?P<half>[AaPp]\.?[Mm]\.?(?![A-Za-z]))?"
+_HALF = r"\s*(?P<half>[AaPp]\.?[Mm]\.?(?![A-Za-z]))?"
+_CLOCK = r"(?P<H>\d{1,2})[:.](?P<M>\d{2})(?:[:.](?P<S>\d{2})(?:[.,](?P<f>\d{1,9}))?)?" + _HALF
 _ZONE = r"\s*(?P<zone>Z|z|(?:UTC|GMT)?\s*[+-]\d{1,2}(?::?\d{2})?(?::?\d{2})?|[A-Za-z]{2,5}|[A-Za-z_]+/[A-Za-z_/+-]+)?"
 _YEAR_FIRST = re.compile(rf"^{_DATE}(?:[T\s_]+{_CLOCK}{_ZONE})?(?:\[(?P<named>[^\]]+)\])?$")
 _COMPACT = re.compile(

@@ -3,8 +3,9 @@
 import io
 import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -83,3 +84,8 @@ def read(
 def signal(recording: Recording, name: str) -> np.ndarray:
     """All samples of one signal."""
     return np.concatenate([s.samples for s in recording.segments if s.signal == name])
+
+
+def unguarded(work: Callable[[Any], Any], tasks: Iterable[Any], _: object) -> Iterator[tuple[Any, Any]]:
+    """In place of `isolated`: reads here and now, for tests of the book-keeping."""
+    return ((task, work(task)) for task in tasks)
