@@ -3,6 +3,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.errors import DagsterAssetCheckFailedError
 
 from assets.ingest import catalogue as catalogue_module
 from assets.ingest.assets import assets
@@ -53,7 +54,7 @@ def test_the_stage_runs_and_says_what_it_did(home: Home, study: Study) -> None:
 def test_unsound_signals_stop_the_line(home: Home, study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     put(home.inbox / "P01/e4", e4_files())
     monkeypatch.setattr("assets.ingest.assets.faults", lambda *_: ["3 segments outside the day"])
-    with pytest.raises(Exception, match="signals_are_sound"):
+    with pytest.raises(DagsterAssetCheckFailedError, match="signals_are_sound"):
         dict(materialized(home, study))
 
 
