@@ -14,8 +14,9 @@ import polars as pl
 from assets.days import Calendar
 from assets.features.pictures import yield_picture
 from assets.ingest.catalogue import catalogue
+from assets.ingest.day import faults
 from assets.ingest.entries import QUARANTINED, READ, STATES, Entry, load
-from assets.ingest.recordings import RECORDINGS, faults, tidy_recordings, wanted_recordings
+from assets.ingest.recordings import RECORDINGS, tidy_recordings, wanted_recordings
 from assets.lake import Key, Lake
 from assets.ledger import digest
 from assets.metadata import column_schema, markdown_table, picture, unit_metadata

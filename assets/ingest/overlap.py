@@ -78,15 +78,23 @@ def _overlapping(labelled: Iterable[Labelled]) -> bool:
     return any(later[0] < earlier[1] for earlier, later in pairwise(spans))
 
 
-def events_once(labelled: Sequence[tuple[str, Events]]) -> list[tuple[str, Events]]:
-    """Events of several dumps, each standing once; beats of two devices are never interleaved."""
-    by_kind: dict[str, list[tuple[str, Events]]] = defaultdict(list)
-    for dump, events in labelled:
-        by_kind[events.kind].append((dump, events))
+def events_once(weighed: Sequence[tuple[str, int, Events]]) -> list[tuple[str, Events]]:
+    """Events of several dumps, each standing once; beats of two devices are never interleaved.
+
+    Args:
+        weighed: dump, how many such events it holds in all (the more, the sooner it wins), and those to look at.
+    """
+    by_kind: dict[str, list[tuple[str, int, Events]]] = defaultdict(list)
+    for dump, weight, events in weighed:
+        if len(events.time_us):
+            by_kind[events.kind].append((dump, weight, events))
     kept: list[tuple[str, Events]] = []
     for kind in sorted(by_kind):
-        ordered = sorted(by_kind[kind], key=lambda x: (-len(x[1].time_us), x[0]))
-        kept += _beats_once(ordered) if kind == "beat" else _points_once(ordered)
+        ordered = [(dump, e) for dump, _, e in sorted(by_kind[kind], key=lambda x: (-x[1], x[0]))]
+        if len(ordered) == 1:
+            kept += ordered
+        else:
+            kept += _beats_once(ordered) if kind == "beat" else _points_once(ordered)
     return kept
 
 

@@ -66,6 +66,10 @@ class Events:
     value: NDArray[np.float64]
     valid: NDArray[np.bool_]
 
+    def between(self, start_us: int, end_us: int) -> Events:
+        """The events from a time on, up to another (not included)."""
+        return self.take((self.time_us >= start_us) & (self.time_us < end_us))
+
     def take(self, rows: NDArray[np.bool_]) -> Events:
         """These events only."""
         return Events(self.kind, self.time_us[rows], self.value[rows], self.valid[rows])

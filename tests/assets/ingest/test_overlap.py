@@ -69,7 +69,7 @@ def beats(times: list[float]) -> Events:
 def test_beats_of_two_devices_are_never_interleaved() -> None:
     whole = beats([0.0, 1.0, 2.0, 3.0, 20.0, 21.0, 22.0])
     other = beats([1.5, 2.5, 10.0, 11.0, 12.0, 21.5])
-    kept = dict(events_once([("b", other), ("a", whole)]))
+    kept = dict(events_once([("b", 6, other), ("a", 7, whole)]))
     assert len(kept["a"].time_us) == 7
     assert (kept["b"].time_us / SECOND).tolist() == [10.0, 11.0, 12.0]
     assert kept["b"].valid.tolist() == [False, True, True]
@@ -77,5 +77,5 @@ def test_beats_of_two_devices_are_never_interleaved() -> None:
 
 def test_the_same_tags_from_two_exports_stand_once() -> None:
     tag = Events("tag", np.array([5, 9], np.int64), np.full(2, np.nan), np.ones(2, np.bool_))
-    kept = events_once([("b", tag), ("a", tag)])
+    kept = events_once([("b", 2, tag), ("a", 2, tag)])
     assert [(d, e.time_us.tolist()) for d, e in kept] == [("a", [5, 9])]

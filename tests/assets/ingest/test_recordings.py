@@ -11,9 +11,10 @@ import pytest
 from assets.days import Calendar
 from assets.ingest import catalogue as catalogue_module
 from assets.ingest.catalogue import catalogue, forget
+from assets.ingest.day import faults, frames
 from assets.ingest.entries import load
 from assets.ingest.recording import Clip, Recording, Segment
-from assets.ingest.recordings import RECORDINGS, faults, frames, tidy_recordings, wanted_recordings
+from assets.ingest.recordings import RECORDINGS, tidy_recordings, wanted_recordings
 from assets.lake import Key, Lake
 from assets.study import Home, Study
 from assets.tables import EVENTS, SELF_REPORTS, SIGNALS, VOICE_CLIPS
@@ -68,10 +69,10 @@ def test_days_of_clock_changes_hold_their_23_or_25_hours(study: Study, day: Date
     calendar = Calendar.of(study, "P01")
     span = calendar.span_us(day)
     segment = Segment("eda", "µS", span[0] - 3_600_000_000, 4.0, np.zeros(30 * 3600 * 4, np.float32))
-    made = frames([("x", Recording([segment]))], "P01", span)
+    made = frames([("x", Recording([segment]))], span)
     assert made[SIGNALS]["samples"].list.len().to_list() == [hours * 3600 * 4]
-    before = frames([("x", Recording([segment]))], "P01", calendar.span_us(day - timedelta(days=1)))
-    after = frames([("x", Recording([segment]))], "P01", calendar.span_us(day + timedelta(days=1)))
+    before = frames([("x", Recording([segment]))], calendar.span_us(day - timedelta(days=1)))
+    after = frames([("x", Recording([segment]))], calendar.span_us(day + timedelta(days=1)))
     lengths = [m[SIGNALS]["samples"].list.len().sum() for m in (before, made, after)]
     assert sum(lengths) == len(segment.samples)
 
@@ -164,7 +165,7 @@ def test_the_same_answers_in_two_exports_stand_once(home: Home, study: Study) ->
 
 def test_two_clips_of_one_moment_leave_the_longer(study: Study) -> None:
     clips = [Recording(clips=[Clip(5, d, 0.5, 0.0, b"x")]) for d in (1.0, 2.0)]
-    made = frames([("a", clips[1]), ("b", clips[0])], "P01", (0, 10))
+    made = frames([("a", clips[1]), ("b", clips[0])], (0, 10))
     assert made[VOICE_CLIPS].select("duration_s", "dump").rows() == [(2.0, "a")]
 
 
