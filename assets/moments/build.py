@@ -10,14 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date as Date
+from datetime import datetime, time
 
 import numpy as np
 import polars as pl
 
 from assets.days import SECOND_US, Calendar
 from assets.moments.aggregate import Past, Stretch, numbers, past, window_means
-from assets.moments.table import DAILY, YESTERDAY, modalities, moments_table
+from assets.moments.table import DAILY, DAYS, YESTERDAY, modalities, moments_table
 from assets.study import Study
 from assets.tables import WINDOWED
 from models.cohort import Floats, Ints
@@ -34,52 +35,75 @@ class Sources:
     clips: pl.DataFrame
 
 
-def build_moments(sources: Sources, study: Study, participant: str) -> pl.DataFrame:
+def build_days(sources: Sources, study: Study, participant: str) -> pl.DataFrame:
+    """Means of the `yesterday` features over each local day from the first window's to the last's."""
+    calendar = Calendar.of(study, participant)
+    bounds = pl.concat([sources.windows[m].select("time_us", "end_us") for m in DAILY])
+    if bounds.is_empty():
+        return DAYS.empty()
+    days = calendar.days(bounds["time_us"].min(), bounds["end_us"].max() - 1)  # type: ignore[operator, arg-type]
+    spans = np.array([calendar.span_us(d) for d in days], dtype=np.int64)
+    parts = [window_means(sources.windows[m], names, spans[:, 0], spans[:, 1]) for m, names in DAILY.items()]
+    values, coverage = np.hstack([p.values for p in parts]), np.max([p.coverage for p in parts], axis=0)
+    features = {name: _series(values[:, n]) for n, name in enumerate(modalities()[YESTERDAY])}
+    return pl.DataFrame({"day": pl.Series(days, dtype=pl.Date()), "coverage": _series(coverage), **features})
+
+
+def build_moments(sources: Sources, days: pl.DataFrame, study: Study, participant: str) -> pl.DataFrame:
     """One row per answered self-report, as `moments_table(study)` declares it.
 
     Args:
         sources: the participant's answers, windows by modality, and clips with their acoustic features.
+        days: `build_days` of the same sources.
         study: items, look-back and zones.
         participant: whose they are; decides the calendar.
     """
     answers = _answers(sources.reports, study)
-    return _rows(answers, sources, study, participant)
-
-
-def build_asked(sources: Sources, study: Study, participant: str, time_us: int) -> pl.DataFrame:
-    """The same columns for one unanswered time: what a nightly batch knows of it.
-
-    The answers are null, this moment's body and voice are missing; `yesterday` and the past of every feature stay.
-    Answers, windows and clips from the local day of `time_us` on must not be in `sources`.
-    """
-    answers = _answers(sources.reports, study)
-    blank = pl.DataFrame({"time_us": [time_us]}, schema={"time_us": pl.Int64()})
-    row = _rows(pl.concat([answers, blank], how="diagonal"), sources, study, participant).tail(1)
-    names = modalities()
-    masked = [f"{m}.{f}" for m in names if m != YESTERDAY for f in (*names[m], "coverage")]
-    return row.with_columns(pl.lit(None, pl.Float64()).alias(name) for name in masked)
-
-
-def _rows(answers: pl.DataFrame, sources: Sources, study: Study, participant: str) -> pl.DataFrame:
-    calendar, times = Calendar.of(study, participant), answers["time_us"].to_numpy()
+    times = answers["time_us"].to_numpy()
+    lookback, reach = (round(m * MINUTE_US) for m in (study.windows.lookback_minutes, study.windows.voice_minutes))
     columns: dict[str, pl.Series] = {}
-    lookback = round(study.windows.lookback_minutes * MINUTE_US)
     for modality, features in modalities().items():
         if modality in WINDOWED:
             stretch = window_means(sources.windows[modality], features, times - lookback, times)
-            known = past(stretch.values)
-        elif modality == YESTERDAY:
-            stretch, known = _yesterday(sources.windows, calendar, times)
+        elif modality != YESTERDAY:
+            stretch = _clip(sources.clips, features, times, reach)
         else:
-            stretch = _clip(sources.clips, features, times, round(study.windows.voice_minutes * MINUTE_US))
-            known = past(stretch.values)
-        columns |= _columns(modality, features, stretch, known)
+            continue
+        columns |= _columns(modality, features, stretch, past(stretch.values))
+    clock = _clock(times, study, participant)
+    columns |= _columns(YESTERDAY, modalities()[YESTERDAY], *_yesterday(days, clock[0].to_list()))
+    return answers.with_columns(*clock, **columns).select(c.name for c in moments_table(study).columns)
+
+
+def build_asked(moments: pl.DataFrame, days: pl.DataFrame, study: Study, participant: str, day: Date) -> pl.DataFrame:
+    """The same columns for noon of a local day: what is known of it at the end of the day before.
+
+    The answers are null, the moment's body and voice are missing; `yesterday` and the past of every feature stay.
+    Moments and days from `day` on are left out.
+    """
+    zone = Calendar.of(study, participant).zone(Calendar.of(study, participant).span_us(day)[0])
+    noon_us = int(datetime.combine(day, time(12), zone).timestamp()) * SECOND_US
+    moments, days = moments.filter(pl.col("day") < day), days.filter(pl.col("day") < day)
+    columns: dict[str, pl.Series] = {}
+    for modality, features in modalities().items():
+        if modality == YESTERDAY:
+            columns |= _columns(modality, features, *_yesterday(days, [day]))
+            continue
+        seen = np.vstack([numbers(moments, tuple(f"{modality}.{f}" for f in features)), _missing(1, len(features))])
+        known = past(seen)
+        last = Past(known.mean[-1:], known.sd[-1:], known.n[-1:])
+        columns |= _columns(modality, features, Stretch(seen[-1:], np.array([np.nan])), last)
+    clock = _clock(np.array([noon_us]), study, participant)
+    row = moments.clear(1).with_columns(pl.Series("time_us", [noon_us]), *clock, **columns)
+    return row.select(c.name for c in moments_table(study).columns)
+
+
+def _clock(times: Ints, study: Study, participant: str) -> tuple[pl.Series, pl.Series]:
+    calendar = Calendar.of(study, participant)
     local = [calendar.local(int(t)) for t in times]
     hours = [(t.hour * 3600 + t.minute * 60 + t.second + t.microsecond / SECOND_US) / 3600 for t in local]
-    frame = answers.with_columns(
-        pl.Series("day", [t.date() for t in local], pl.Date()), pl.Series("local_hour", hours, pl.Float64()), **columns
-    )
-    return frame.select(c.name for c in moments_table(study).columns)
+    day = pl.Series("day", [t.date() for t in local], pl.Date())
+    return day, pl.Series("local_hour", hours, pl.Float64())
 
 
 def _answers(reports: pl.DataFrame, study: Study) -> pl.DataFrame:
@@ -101,34 +125,31 @@ def _clip(clips: pl.DataFrame, names: tuple[str, ...], times: Ints, reach: int) 
     ends, starts = usable["end_us"].to_numpy(), usable["time_us"].to_numpy()
     values, coverage = numbers(usable, names), numbers(usable, ("coverage",))[:, 0]
     if not len(ends):
-        return Stretch(np.full((len(times), len(names)), np.nan), np.zeros(len(times)))
+        return Stretch(_missing(len(times), len(names)), np.zeros(len(times)))
     latest = np.searchsorted(ends, times, "right") - 1
     found = (latest >= 0) & (starts[latest] >= times - reach)
     return Stretch(np.where(found[:, None], values[latest], np.nan), np.where(found, coverage[latest], 0.0))
 
 
-def _yesterday(windows: Mapping[str, pl.DataFrame], calendar: Calendar, times: Ints) -> tuple[Stretch, Past]:
-    """Means over the previous local day, and what the days before that one say of them."""
-    width = sum(len(names) for names in DAILY.values())
-    days = [calendar.day(int(t)) for t in times]
-    begins = [int(w["time_us"].min()) for m, w in windows.items() if m in DAILY and w.height]  # type: ignore[arg-type]
-    first = calendar.day(min(begins)) if begins else None
-    if first is None or not days or max(days) <= first:
-        nothing = np.full((len(times), width), np.nan)
-        return Stretch(nothing, np.zeros(len(times))), Past(nothing, nothing, np.zeros(len(times), dtype=np.int64))
-    grid = [first + timedelta(days=n) for n in range((max(days) - first).days)]
-    daily = _daily(windows, np.array([calendar.span_us(d) for d in grid], dtype=np.int64))
-    index = np.array([(d - first).days - 1 for d in days])
-    known, there = past(daily.values), index >= 0
-    at = np.maximum(index, 0)
-    values, mean, sd = (np.where(there[:, None], x[at], np.nan) for x in (daily.values, known.mean, known.sd))
-    return Stretch(values, np.where(there, daily.coverage[at], 0.0)), Past(mean, sd, np.where(there, known.n[at], 0))
+def _yesterday(days: pl.DataFrame, of: list[Date]) -> tuple[Stretch, Past]:
+    """The day before each day asked about, and what the days before that one say of its features."""
+    names = modalities()[YESTERDAY]
+    if days.is_empty():
+        nothing = _missing(len(of), len(names))
+        return Stretch(nothing, np.zeros(len(of))), Past(nothing, nothing, np.zeros(len(of), dtype=np.int64))
+    first, count = days["day"][0], days.height
+    index = np.array([(d - first).days - 1 for d in of], dtype=np.int64)
+    there = (index >= 0) & (index < count)
+    # One row more than there are days: for whoever asks after the last one, all of them are past.
+    values = np.vstack([numbers(days, names), _missing(1, len(names))])
+    coverage, known, at = np.r_[days["coverage"].to_numpy(), 0.0], past(values), np.clip(index, 0, count)
+    return Stretch(values[np.where(there, at, count)], np.where(there, coverage[at], 0.0)), Past(
+        known.mean[at], known.sd[at], known.n[at]
+    )
 
 
-def _daily(windows: Mapping[str, pl.DataFrame], spans: Ints) -> Stretch:
-    """Daily means of the chosen features; the coverage is that of the best covered modality."""
-    parts = [window_means(windows[m], names, spans[:, 0], spans[:, 1]) for m, names in DAILY.items()]
-    return Stretch(np.hstack([p.values for p in parts]), np.max([p.coverage for p in parts], axis=0))
+def _missing(rows: int, columns: int) -> Floats:
+    return np.full((rows, columns), np.nan)
 
 
 def _columns(modality: str, features: Sequence[str], stretch: Stretch, known: Past) -> dict[str, pl.Series]:

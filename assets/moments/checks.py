@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from assets.lake import Key, Lake
-from assets.moments.build import Sources, build_moments
+from assets.moments.build import Sources, build_days, build_moments
 from assets.moments.table import items_of, moments_table
 from assets.moments.unit import read_sources
 from assets.study import Home, Study
@@ -48,7 +48,8 @@ def blind_to_the_future(home: Home, study: Study, participants: list[str]) -> Ve
         if whole.is_empty():
             continue
         now = int(whole["time_us"][whole.height // 2])
-        again = build_moments(until(read_sources(home, participant), now), study, participant)
+        before = until(read_sources(home, participant), now)
+        again = build_moments(before, build_days(before, study, participant), study, participant)
         if not again.equals(whole.filter(pl.col("time_us") <= now)):
             moved.append(participant)
     if moved:

@@ -7,25 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date as Date
-from datetime import datetime, time, timedelta
+from datetime import timedelta
 
 import polars as pl
 
-from assets.days import SECOND_US, Calendar
-from assets.lake import Lake
-from assets.ledger import Ledger
+from assets.days import SECOND_US
+from assets.lake import Key, Lake
 from assets.moments.build import build_asked
-from assets.moments.table import items_of, modalities, moments_table
-from assets.moments.unit import SOURCES, read_sources, source_parts
+from assets.moments.table import DAYS, items_of, modalities, moments_table
+from assets.moments.unit import NAME, source_parts
 from assets.study import Home, Study
+from assets.units import stamped
 from models.cohort import Cohort, cohort_from_frame
 
 HOUR_US = 3600 * SECOND_US
 
 
-def load_moments(home: Home, study: Study) -> pl.DataFrame:
-    """Everyone's moments with their participant, sorted by participant and time."""
-    frame = Lake(home.lake).read_all(moments_table(study))
+def load_moments(home: Home, study: Study, participants: set[str] | None = None) -> pl.DataFrame:
+    """Moments with their participant, everyone's or some people's, sorted by participant and time."""
+    frame = Lake(home.lake).read_all(moments_table(study), participants=participants)
     return frame.select("participant", pl.exclude("participant")).sort("participant", "time_us")
 
 
@@ -35,10 +35,8 @@ def load_cohort(home: Home, study: Study) -> Cohort:
 
 
 def people(home: Home) -> list[str]:
-    """Everyone of whom the study has answers, body windows or clips."""
-    lake = Lake(home.lake)
-    known = {participant for unit in SOURCES for participant in Ledger(lake, unit).participants()}
-    return sorted(p for p in known if source_parts(home, p))
+    """Everyone of whom the study has answers, body windows or clips, by their moments' stamps."""
+    return sorted({key.participant for key, _ in stamped(home, NAME) if key.participant})
 
 
 def last_day(home: Home) -> Date | None:
@@ -66,7 +64,7 @@ def asked(home: Home, study: Study, participants: Sequence[str] | None = None, d
     codes = people(home) if participants is None else sorted(participants)
     rows = [_row(home, study, code, day) for code in codes] if day > Date.min else []
     frame = pl.concat(rows) if rows else _whose(moments_table(study).empty(), None)
-    past = load_moments(home, study)
+    past = load_moments(home, study, set(codes))
     return with_history(frame, past, study, nightly=True).with_columns(nightly=pl.lit(True))
 
 
@@ -99,9 +97,9 @@ def with_history(rows: pl.DataFrame, moments: pl.DataFrame, study: Study, *, nig
 
 
 def _row(home: Home, study: Study, participant: str, day: Date) -> pl.DataFrame:
-    zone = Calendar.of(study, participant).zone(Calendar.of(study, participant).span_us(day)[0])
-    noon_us = int(datetime.combine(day, time(12), zone).timestamp()) * SECOND_US
-    return _whose(build_asked(read_sources(home, participant, before=day), study, participant, noon_us), participant)
+    lake, key = Lake(home.lake), Key(participant)
+    moments, days = lake.read(moments_table(study), key), lake.read(DAYS, key)
+    return _whose(build_asked(moments, days, study, participant, day), participant)
 
 
 def _whose(frame: pl.DataFrame, participant: str | None) -> pl.DataFrame:

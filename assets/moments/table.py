@@ -38,6 +38,24 @@ def items_of(study: Study) -> tuple[Item, ...]:
     return tuple(Item(name, item.low, item.high) for name, item in study.items.items())
 
 
+DAYS = Table(
+    "days",
+    "Means of some body features over each local day: what a night knows of the day before.",
+    (
+        Column("day", pl.Date(), "", "the participant's local day"),
+        Column("coverage", pl.Float64(), "share", "share of the day that the best covered modality covers"),
+        *(
+            Column(f.name, pl.Float64(), f.unit, f"over the day: {f.meaning}")
+            for table, names in DAILY.items()
+            for f in _WINDOWED[table]
+            if f.name in names
+        ),
+    ),
+    keys=("participant",),
+    order=("day",),
+)
+
+
 def moments_table(study: Study) -> Table:
     """The table `moments` of a study: one part a participant, one row per answered self-report."""
     return Table(

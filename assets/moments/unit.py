@@ -13,14 +13,14 @@ import polars as pl
 
 from assets.lake import Key, Lake
 from assets.ledger import Ledger, digest
-from assets.moments.build import Sources, build_moments
-from assets.moments.table import items_of, modalities, moments_table
+from assets.moments.build import Sources, build_days, build_moments
+from assets.moments.table import DAYS, items_of, modalities, moments_table
 from assets.study import Home, Study
 from assets.tables import ACOUSTIC_TABLE, SELF_REPORTS, WINDOWED, Table
 from assets.units import Frames, Report, Unit, forget, run_unit, stamped
 
 NAME = "moments"
-CODE = "1"
+CODE = "2"
 ALL_DAYS = Date(1970, 1, 1)
 """The day under which a participant's moments, which belong to no single day, are stamped."""
 
@@ -34,22 +34,22 @@ SOURCES = {
 
 def moments_unit(study: Study) -> Unit:
     """The unit of work for this study's items."""
-    return Unit(NAME, CODE, (moments_table(study),), _compute, whole_participant=True)
+    return Unit(NAME, CODE, (moments_table(study), DAYS), _compute, whole_participant=True)
 
 
 def wanted_moments(home: Home, study: Study) -> dict[Key, str]:
-    """Everyone who has answered, with the hash of what their moments are made of."""
-    wanted = {}
-    for participant in Ledger(Lake(home.lake), "recordings").participants():
+    """Everyone of whom there is anything, with the hash of what their moments are made of."""
+    lake, wanted = Lake(home.lake), {}
+    for participant in sorted({p for unit in SOURCES for p in Ledger(lake, unit).participants()}):
         outputs = source_parts(home, participant)
-        if any(table == SELF_REPORTS.name for table, _ in outputs):
+        if outputs:
             parts = sorted((table, day.isoformat(), content) for (table, day), content in outputs.items())
             wanted[Key(participant, ALL_DAYS)] = digest(_settings(study, participant), parts)
     return wanted
 
 
 def tidy_moments(home: Home, study: Study) -> list[str]:
-    """Remove the moments of people who have no answers any more, and return their codes."""
+    """Remove the moments of people of whom there is nothing any more, and return their codes."""
     wanted, unit = wanted_moments(home, study), moments_unit(study)
     gone = [key for key, _ in stamped(home, unit) if key not in wanted]
     forget(unit, home, gone)
@@ -72,10 +72,9 @@ def source_parts(home: Home, participant: str) -> dict[tuple[str, Date], str]:
     return found
 
 
-def read_sources(home: Home, participant: str, *, before: Date | None = None) -> Sources:
-    """A participant's answers, windows and clips; those of local days before `before`, where one is given."""
-    lake = Lake(home.lake)
-    days = {key: None for key in sorted(source_parts(home, participant)) if before is None or key[1] < before}
+def read_sources(home: Home, participant: str) -> Sources:
+    """A participant's answers, windows and clips of all days."""
+    lake, days = Lake(home.lake), sorted(source_parts(home, participant))
 
     def table(of: Table) -> pl.DataFrame:
         names = [c.name for c in of.columns if c.name not in {"reason", "dump"}]
@@ -89,10 +88,12 @@ def _compute(home: Home, study: Study, participant: str, days: tuple[Date, ...])
     return _built(home, study, participant, days)
 
 
-def _built(home: Home, study: Study, participant: str, days: tuple[Date, ...]) -> Iterator[tuple[Date, Frames]]:
-    frame = build_moments(read_sources(home, participant), study, participant)
-    for day in days:
-        yield day, {moments_table(study): frame}
+def _built(home: Home, study: Study, participant: str, under: tuple[Date, ...]) -> Iterator[tuple[Date, Frames]]:
+    sources = read_sources(home, participant)
+    days = build_days(sources, study, participant)
+    moments = build_moments(sources, days, study, participant)
+    for day in under:
+        yield day, {moments_table(study): moments, DAYS: days}
 
 
 def _settings(study: Study, participant: str) -> list[object]:

@@ -21,6 +21,7 @@ def test_the_asset_writes_the_lake_and_tells_counts_and_a_picture(home: Home, st
     live_in(home, study, "P1", lived(0))
     result = dg.materialize(assets(home, study))
     assert result.success
+    assert all(check.passed for check in result.get_asset_check_evaluations())
     metadata = result.asset_materializations_for_node("moments")[0].metadata
     assert metadata["dagster/row_count"].value == 20
     assert metadata["moments with hrv"].value == 20

@@ -1,9 +1,12 @@
+from datetime import date
+
 import numpy as np
 import polars as pl
 import pytest
 
+from assets.moments import build
 from assets.moments.aggregate import past
-from assets.moments.build import Sources, build_asked, build_moments
+from assets.moments.build import Sources
 from assets.moments.table import modalities, moments_table
 from assets.study import Study
 from assets.tables import HRV_TABLE
@@ -15,6 +18,10 @@ VOICE = next(f for f in modalities()["voice"] if f.startswith("F0"))
 
 def hrv(starts: list[int], rates: list[float | None], coverage: list[float | None] | None = None) -> pl.DataFrame:
     return windows(HRV_TABLE, starts, hr_bpm=rates, coverage=coverage or [1.0] * len(starts))
+
+
+def build_moments(given: Sources, study: Study, participant: str) -> pl.DataFrame:
+    return build.build_moments(given, build.build_days(given, study, participant), study, participant)
 
 
 def moment(given: Sources, study: Study) -> dict[str, object]:
@@ -111,8 +118,13 @@ def test_whatever_happens_after_a_moment_moves_no_column_of_it(study: Study, see
 
 def test_what_a_night_asks_knows_the_past_and_yesterday_but_no_moment(study: Study) -> None:
     given = lived(1)
-    asked = build_asked(given, study, "P1", START_US + 5 * DAY_US).row(0, named=True)
-    seen = build_moments(given, study, "P1").filter(pl.col("hrv.hr_bpm").is_not_null())
+    moments, days = build_moments(given, study, "P1"), build.build_days(given, study, "P1")
+    seen = moments.filter(pl.col("hrv.hr_bpm").is_not_null() & (pl.col("day") < date(2026, 3, 4)))
+    asked = build.build_asked(moments, days, study, "P1", date(2026, 3, 4)).row(0, named=True)
+    assert asked["yesterday.hr_bpm"] == days.filter(pl.col("day") == date(2026, 3, 3))["hr_bpm"].item()
+    assert asked["yesterday.hr_bpm.past_mean"] == pytest.approx(
+        days.filter(pl.col("day") < date(2026, 3, 3))["hr_bpm"].mean()
+    )
     assert asked["y_happy"] is None
     assert asked["hrv.hr_bpm"] is None
     assert asked["hrv.hr_bpm.past_mean"] == pytest.approx(seen["hrv.hr_bpm"].mean())

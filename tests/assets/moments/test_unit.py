@@ -17,7 +17,7 @@ def one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
 def lived_in(home: Home, study: Study) -> Home:
     for seed, participant in enumerate(("P1", "P2", "P3")):
         live_in(home, study, participant, lived(seed))
-    refresh_moments(home, study, quiet=True)
+    assert refresh_moments(home, study, quiet=True).failed == {}
     return home
 
 
@@ -46,8 +46,9 @@ def test_another_look_back_remakes_everyone(lived_in: Home, study: Study) -> Non
     assert len(refresh_moments(lived_in, longer, quiet=True).computed) == 3
 
 
-def test_moments_of_someone_whose_answers_were_withdrawn_are_removed(lived_in: Home, study: Study) -> None:
-    Lake(lived_in.lake).write_bytes("ledger/recordings/P1.json", b"{}")
+def test_moments_of_someone_whose_dumps_were_withdrawn_are_removed(lived_in: Home, study: Study) -> None:
+    for unit in ("recordings", "physiology", "acoustic"):
+        Lake(lived_in.lake).write_bytes(f"ledger/{unit}/P1.json", b"{}")
     refresh_moments(lived_in, study, quiet=True)
     assert set(load_moments(lived_in, study)["participant"]) == {"P2", "P3"}
 
@@ -74,6 +75,16 @@ def test_a_night_asked_about_an_earlier_day_knows_nothing_of_that_day(lived_in: 
     own = load_moments(lived_in, study).filter((pl.col("participant") == "P1") & (pl.col("day") < day))
     row = asked(lived_in, study, ["P1"], day).row(0, named=True)
     assert row["past_happy"] == own["y_happy"].to_list()
+
+
+def test_someone_who_never_answered_is_asked_about_all_the_same(home: Home, study: Study) -> None:
+    given = lived(0)
+    live_in(home, study, "P1", sources(given.reports.clear(), given.windows))
+    refresh_moments(home, study, quiet=True)
+    row = asked(home, study).row(0, named=True)
+    assert row["past_age_h"] == []
+    assert row["yesterday.hr_bpm"] is not None
+    assert load_moments(home, study).height == 0
 
 
 def test_an_empty_study_asks_nothing(home: Home, study: Study) -> None:
