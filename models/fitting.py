@@ -26,7 +26,7 @@ from models.network import Network
 from models.protocols import nightly_view
 from models.settings import Settings
 from models.standardise import learn
-from models.state_space import fit_population, forecast
+from models.state_space import fit_population
 from models.training import Progress, Training
 
 FEWEST_PRESENT = 20  # moments that a modality needs to be learned from
@@ -95,7 +95,7 @@ def _baseline(cohort: Cohort, settings: Settings, held: Held) -> MacroMicro:
         items=cohort.items,
         features={name: cohort.modalities[name].names for name in standards},
         participants=participants,
-        population=fit_population(cohort, held.learn),
+        population=fit_population(cohort, cohort.labelled),
         standards=standards,
         network=None,
         intervals={},
@@ -103,21 +103,25 @@ def _baseline(cohort: Cohort, settings: Settings, held: Held) -> MacroMicro:
 
 
 def _learn(model: MacroMicro, cohort: Cohort, held: Held, checkpoint: Path | None, progress: Progress | None) -> None:
-    seen = seen_online(cohort)
-    known = {p: n for n, p in enumerate(model.participants)}
-    inputs = build(cohort, seen, model.population, model.standards, known)
     unit = (cohort.answers - cohort.low) / cohort.span
-    start = np.clip((forecast(model.population, cohort, seen).value - cohort.low) / cohort.span, 0, 1)
-    usual = np.nanmean(np.abs(unit - start)[held.learn], axis=0)
+    known = {p: n for n, p in enumerate(model.participants)}
+    night, by_night = nightly_view(cohort)
+    views = [
+        build(view, seen, model.population, model.standards, known)
+        for view, seen in ((cohort, seen_online(cohort)), (night, by_night))
+    ]
+    start = views[0].baseline.double().numpy().clip(0, 1)
+    usual = np.nan_to_num(np.nanmean(np.abs(unit - start)[held.learn], axis=0), nan=0.1)
     torch.manual_seed(model.settings.seed)
     network = Network(
         model.settings, len(model.items), len(model.participants), {m: len(f) for m, f in model.features.items()}
     )
-    check = _Check(inputs.take(_index(held.check)), unit[held.check], start[held.check])
-    training = Training(
-        network, inputs.take(_index(held.learn)), unit[held.learn], np.nan_to_num(usual, nan=0.1), model.settings
+    learned = tuple(v.take(_index(held.learn)) for v in views)
+    training = Training(network, (learned[0], learned[1]), unit[held.learn], usual, model.settings)
+    checks = [_Check.of(v.take(_index(held.check)), unit[held.check]) for v in views]
+    best = training.run(
+        lambda n: sum(c.score(n) for c in checks) / 2, sum(c.untouched for c in checks) / 2, checkpoint, progress
     )
-    best = training.run(check.score, check.score_of(start[held.check]), checkpoint, progress)
     model.curve = training.curve
     if best is None:
         model.note = "no correction beat the personal baseline on held-back answers; the baseline is kept"
@@ -128,22 +132,32 @@ def _learn(model: MacroMicro, cohort: Cohort, held: Held, checkpoint: Path | Non
 
 @dataclass(frozen=True)
 class _Check:
-    """Scores a network on the held-back answers: mean CCC minus mean error relative to the baseline's."""
+    """Scores a network on held-back answers: mean CCC minus mean error relative to the baseline's."""
 
     inputs: Inputs
     answers: Floats
-    start: Floats
+    usual: float
+    untouched: float
+
+    @classmethod
+    def of(cls, inputs: Inputs, answers: Floats) -> _Check:
+        start = inputs.baseline.double().numpy()
+        usual = float(np.nanmean(_errors(start, answers)))
+        return cls(inputs, answers, usual, _score(start, answers, usual))
 
     def score(self, network: Network) -> float:
         network.eval()
         with torch.inference_mode():
-            return self.score_of(network(self.inputs).double().numpy())
+            return _score(network(self.inputs).double().numpy(), self.answers, self.usual)
 
-    def score_of(self, values: Floats) -> float:
-        clipped, zero = np.clip(values, 0, 1), np.zeros(len(values), dtype=np.int64)
-        error, usual = (mae(sums(v, self.answers, zero, 1)[0]) for v in (clipped, self.start))
-        agreement = pooled_ccc(clipped, self.answers)
-        return float(np.nanmean(np.nan_to_num(agreement)) - np.nanmean(error) / np.nanmean(usual))
+
+def _errors(values: Floats, answers: Floats) -> Floats:
+    return mae(sums(np.clip(values, 0, 1), answers, np.zeros(len(values), dtype=np.int64), 1)[0])
+
+
+def _score(values: Floats, answers: Floats, usual: float) -> float:
+    agreement = np.nan_to_num(pooled_ccc(np.clip(values, 0, 1), answers))
+    return float(agreement.mean() - np.nanmean(_errors(values, answers)) / usual)
 
 
 def _with_intervals(model: MacroMicro, cohort: Cohort, held: Held) -> MacroMicro:

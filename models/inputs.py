@@ -49,6 +49,23 @@ class Inputs:
         )
 
 
+def mixed(rows: Tensor, one: Inputs, other: Inputs, of_other: Tensor) -> Inputs:
+    """Rows of two views of the same moments: of `other` where `of_other` (batch,), else of `one`."""
+    a, b = one.take(rows), other.take(rows)
+
+    def pick(x: Tensor, y: Tensor) -> Tensor:
+        return torch.where(of_other.view(-1, *[1] * (x.dim() - 1)), y, x)
+
+    return Inputs(
+        pick(a.baseline, b.baseline),
+        pick(a.history, b.history),
+        pick(a.context, b.context),
+        a.person,
+        {m: pick(v, b.values[m]) for m, v in a.values.items()},
+        {m: pick(v, b.masks[m]) for m, v in a.masks.items()},
+    )
+
+
 def build(
     cohort: Cohort, seen: Ints, population: Population, standards: dict[str, Standard], known: dict[str, int]
 ) -> Inputs:

@@ -14,6 +14,7 @@ class Settings:
 
     `validation` is the share of each person's answers, the latest ones, that decide when to stop. `min_answers` is
     how many labelled rows a fit needs; with fewer the baseline is kept. `coverage` is what intervals aim at.
+    `nightly_share` is how often a training row is seen as a nightly batch would see it.
     """
 
     seed: int = 0
@@ -32,6 +33,7 @@ class Settings:
     slopes: int = 6
     weighting: str = "druw"
     mae_weight: float = 1.0
+    nightly_share: float = 0.4
     validation: float = 0.2
     min_answers: int = 100
     coverage: float = 0.9

@@ -20,7 +20,7 @@ from models.history import HOUR_US, Grid, seen_online, select
 
 PARTS = 3  # lasting level, slow drift, fast swing
 SLOW_H, FAST_H = 240.0, 12.0  # where the likelihood starts: ten days, half a day
-LONGEST = 400  # answers per person used for the likelihood; enough for a handful of numbers, and bounded in time
+LONGEST = 100  # answers per person used for the likelihood; enough for a handful of numbers, and bounded in time
 FEWEST = 30  # with fewer rows the moments are kept
 
 

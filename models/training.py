@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from models.cohort import Floats
-from models.inputs import Inputs
+from models.inputs import Inputs, mixed
 from models.losses import agreement_and_error
 from models.network import Network
 from models.settings import Settings
@@ -32,8 +32,16 @@ EVERY = 5  # epochs between checkpoints
 class Training:
     """One run of training; `curve` grows by one entry an epoch."""
 
-    def __init__(self, network: Network, inputs: Inputs, answers: Floats, usual: Floats, settings: Settings) -> None:
-        self.network, self.inputs, self.settings = network, inputs, settings
+    def __init__(
+        self,
+        network: Network,
+        views: tuple[Inputs, Inputs],
+        answers: Floats,
+        usual: Floats,
+        settings: Settings,
+    ) -> None:
+        self.network, self.settings = network, settings
+        self.online, self.nightly = views
         self.answers = torch.from_numpy(answers.astype(np.float32))
         self.usual = torch.from_numpy(usual.astype(np.float32)).clamp(min=1e-3)
         self.weighting = weighting(settings.weighting, answers.shape[1])
@@ -79,7 +87,7 @@ class Training:
 
     def _epoch(self) -> float:
         self.network.train()
-        total, order = 0.0, torch.randperm(len(self.inputs))
+        total, order = 0.0, torch.randperm(len(self.online))
         batches = order.chunk(max(1, round(len(order) / self.settings.batch)))
         for rows in batches:
             total += self._step(rows)
@@ -88,11 +96,12 @@ class Training:
     def _step(self, rows: Tensor) -> float:
         answers = self.answers[rows]
         answered = ~torch.isnan(answers)
-        predicted = self.network(self.inputs.take(rows))
+        by_night = torch.rand(len(rows)) < self.settings.nightly_share
+        predicted = self.network(mixed(rows, self.online, self.nightly, by_night))
         losses = agreement_and_error(predicted, answers, answered, self.usual, self.settings.mae_weight)
         total = self.weighting.combine(losses)
         # The personal parameters' density is per row, and keeps its share whatever the weighting scales losses by.
-        scale = (total / losses.sum()).detach() / len(self.inputs)
+        scale = (total / losses.sum()).detach() / len(self.online)
         self.optimiser.zero_grad(set_to_none=True)
         (total + scale * self.network.micro.penalty(self.information)).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 20.0 * len(losses))

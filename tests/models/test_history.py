@@ -1,0 +1,68 @@
+"""What a row may know of earlier answers: right numbers, and nothing from its own time or later."""
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+
+from models.history import NONE, RATES, history, seen_before, seen_nightly, seen_online
+from tests.models.people import made_up
+
+
+def test_running_figures_agree_with_a_plain_loop() -> None:
+    cohort = made_up(people=3, days=3, items=2)
+    past = history(cohort)
+    for row in range(len(cohort)):
+        mine = (cohort.person == cohort.person[row]) & (np.arange(len(cohort)) < row)
+        for item in range(2):
+            earlier = cohort.answers[mine, item]
+            times = cohort.time_us[mine][~np.isnan(earlier)]
+            earlier = earlier[~np.isnan(earlier)]
+            assert past.count[row, item] == len(earlier)
+            if not len(earlier):
+                assert np.isnan(past.mean[row, item])
+                continue
+            assert past.mean[row, item] == pytest.approx(earlier.mean())
+            assert past.last[row, item, 0] == earlier[-1]
+            assert past.age_h[row, item, 0] == pytest.approx((cohort.time_us[row] - times[-1]) / 3.6e9)
+            weighted = earlier[0]
+            for answer in earlier[1:]:
+                weighted += RATES[2] * (answer - weighted)
+            assert past.ewma[row, item, 2] == pytest.approx(weighted)
+
+
+@pytest.mark.parametrize("seen", [seen_online, seen_nightly])
+def test_changing_the_future_moves_no_history(seen) -> None:  # noqa: ANN001
+    cohort = made_up(people=3, days=4)
+    rank, _ = cohort.rank()
+    later = rank >= 9
+    changed = replace(cohort, answers=np.where(later[:, None], 1.0, cohort.answers))
+    before, after = history(cohort, seen(cohort)), history(changed, seen(changed))
+    for field in fields(before):
+        np.testing.assert_array_equal(getattr(before, field.name)[rank <= 9], getattr(after, field.name)[rank <= 9])
+
+
+def test_a_night_sees_the_day_before_and_nothing_of_its_own_day() -> None:
+    cohort = made_up(people=2, days=3)
+    seen = seen_nightly(cohort)
+    rank, _ = cohort.rank()
+    assert (seen[rank < 5] == NONE).all()
+    later = np.flatnonzero(rank >= 5)
+    assert (cohort.day[seen[later]] == cohort.day[later] - 1).all()
+    assert (cohort.person[seen[later]] == cohort.person[later]).all()
+
+
+def test_a_day_that_goes_back_in_travel_stays_hidden() -> None:
+    cohort = made_up(people=1, days=2)
+    day = cohort.day.copy()
+    day[6] = day[4]  # flying west over the date line: the fourth day's date comes again
+    seen = seen_nightly(replace(cohort, day=day))
+    assert (seen[5:] <= 4).all()
+
+
+def test_a_prefix_of_visible_answers_hides_the_rest() -> None:
+    cohort = made_up(people=2, days=2)
+    rank, _ = cohort.rank()
+    seen = seen_before(cohort, rank < 3, seen_online(cohort))
+    assert (rank[seen[rank > 3]] == 2).all()
+    assert (seen[rank == 0] == NONE).all()

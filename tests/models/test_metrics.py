@@ -1,0 +1,104 @@
+"""Metrics from sums agree with their plain definitions; the bootstrap with resampled rows."""
+
+import numpy as np
+import pytest
+
+from models.bootstrap import bounds, draws, mean_of_people, pooled
+from models.metrics import (
+    ccc,
+    coverage,
+    icc,
+    implied_q,
+    mae,
+    person_ccc,
+    person_mae,
+    pooled_ccc,
+    sums,
+    within_r,
+    worst_decile,
+)
+
+
+def _case() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    random = np.random.default_rng(1)
+    person = np.repeat(np.arange(6), 20)
+    answers = random.normal(size=(120, 2)) + random.normal(size=(6, 2))[person]
+    predicted = 0.5 * answers + random.normal(size=(120, 2))
+    answers[random.random((120, 2)) < 0.2] = np.nan
+    return predicted, answers, person
+
+
+def _plain_ccc(p: np.ndarray, y: np.ndarray) -> float:
+    return float(2 * np.cov(p, y, bias=True)[0, 1] / (p.var() + y.var() + (p.mean() - y.mean()) ** 2))
+
+
+def test_pooled_ccc_and_mae_are_their_definitions() -> None:
+    predicted, answers, _ = _case()
+    total = sums(predicted, answers, np.zeros(120, dtype=int), 1)[0]
+    for item in range(2):
+        known = ~np.isnan(answers[:, item])
+        p, y = predicted[known, item], answers[known, item]
+        assert ccc(total)[item] == pytest.approx(_plain_ccc(p, y))
+        assert mae(total)[item] == pytest.approx(np.abs(p - y).mean())
+
+
+def test_person_ccc_and_within_r_are_their_definitions() -> None:
+    predicted, answers, person = _case()
+    each = sums(predicted, answers, person, 6)
+    own, gone_p, gone_y = [], [], []
+    for who in range(6):
+        known = (person == who) & ~np.isnan(answers[:, 0])
+        p, y = predicted[known, 0], answers[known, 0]
+        own.append(_plain_ccc(p, y))
+        gone_p.append(p - p.mean())
+        gone_y.append(y - y.mean())
+    assert person_ccc(each)[0] == pytest.approx(np.mean(own))
+    assert within_r(each)[0] == pytest.approx(np.corrcoef(np.concatenate(gone_p), np.concatenate(gone_y))[0, 1])
+
+
+def test_a_constant_prediction_and_a_constant_answer_are_no_division_by_zero() -> None:
+    assert pooled_ccc(np.ones((9, 1)), np.arange(9.0)[:, None])[0] == pytest.approx(0.0)
+    assert np.isnan(pooled_ccc(np.ones((9, 1)), np.ones((9, 1)))[0])
+
+
+def test_implied_q_is_zero_for_a_personal_mean_and_one_for_the_truth() -> None:
+    share = np.array([0.34])
+    assert implied_q(2 * share / (1 + share), share)[0] == pytest.approx(0.0)
+    assert implied_q(np.array([1.0]), share)[0] == pytest.approx(1.0)
+    explained = share + 0.25 * (1 - share)
+    assert implied_q(2 * explained / (1 + explained), share)[0] == pytest.approx(0.25)
+
+
+def test_icc_recovers_the_share_between_people() -> None:
+    random = np.random.default_rng(0)
+    person = np.repeat(np.arange(300), 30)
+    answers = (random.normal(size=300) * np.sqrt(0.4))[person] + random.normal(size=9000) * np.sqrt(0.6)
+    each = sums(np.zeros((9000, 1)), answers[:, None], person, 300)
+    assert icc(each)[0] == pytest.approx(0.4, abs=0.04)
+
+
+def test_a_bootstrap_draw_is_the_metric_of_the_people_drawn() -> None:
+    predicted, answers, person = _case()
+    each = sums(predicted, answers, person, 6)
+    drawn = np.array([[2.0, 0, 1, 0, 3, 0]])
+    rows = np.concatenate([np.tile(np.flatnonzero(person == who), int(k)) for who, k in enumerate(drawn[0])])
+    agreement, error = pooled(each, drawn)
+    assert agreement[0] == pytest.approx(pooled_ccc(predicted[rows], answers[rows]).mean())
+    expected = np.nanmean(np.abs(predicted[rows] - answers[rows]), axis=0).mean()
+    assert error[0] == pytest.approx(expected)
+
+
+def test_bootstrap_bounds_of_a_mean_agree_with_its_standard_error() -> None:
+    lift = np.random.default_rng(0).normal(size=100)
+    low, high = bounds(mean_of_people(lift, draws(100)))
+    assert low == pytest.approx(lift.mean() - 1.96 * lift.std() / 10, abs=0.03)
+    assert high == pytest.approx(lift.mean() + 1.96 * lift.std() / 10, abs=0.03)
+
+
+def test_worst_decile_coverage_and_person_errors() -> None:
+    assert worst_decile(np.array([*range(20), np.nan])) == pytest.approx(0.5)
+    inside = np.array([[True], [False], [True]])
+    answers = np.array([[1.0], [1.0], [np.nan]])
+    np.testing.assert_array_equal(coverage(inside, answers, np.array([0, 0, 1]), 2), [0.5, np.nan])
+    errors = person_mae(sums(np.zeros((2, 2)), np.array([[1.0, 3.0], [np.nan, 5.0]]), np.array([0, 1]), 2))
+    np.testing.assert_array_equal(errors, [2.0, 5.0])

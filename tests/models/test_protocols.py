@@ -1,0 +1,87 @@
+"""The protocols split as they say, and each guard fires."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from models.errors import LeakageError
+from models.history import NONE, seen_online
+from models.protocols import Split, checked, frozen, nightly_view, online, unseen_people
+from tests.models.people import made_up
+
+
+def test_p2_tests_the_last_fifth_of_each_persons_answers() -> None:
+    cohort = made_up()
+    split = online(cohort)
+    for person in range(len(cohort.participants)):
+        mine = cohort.labelled & (cohort.person == person)
+        assert split.test[mine].sum() == pytest.approx(0.2 * mine.sum(), abs=0.51)
+        assert np.flatnonzero(mine & split.train).max() < np.flatnonzero(mine & split.test).min()
+
+
+def test_p2n_hides_the_body_of_the_moment_and_its_day() -> None:
+    split = online(made_up(coupling=1.0), nightly=True)
+    assert np.isnan(split.cohort.modalities["hrv"].values).all()
+    rows = np.flatnonzero(split.seen != NONE)
+    assert (split.cohort.day[split.seen[rows]] < split.cohort.day[rows]).all()
+
+
+def test_p1_shows_no_answer_of_the_test_stretch() -> None:
+    split = frozen(made_up())
+    assert not split.test[split.seen[split.test]].any()
+    assert split.train[split.seen[split.test]].all()
+
+
+def test_p3_shows_k_answers_of_people_never_trained_on() -> None:
+    cohort = made_up(people=6, days=12)
+    for split in unseen_people(cohort, 3):
+        held = np.unique(cohort.person[split.test])
+        assert not np.isin(cohort.person[split.train], held).any()
+        for person in held:
+            rows = np.flatnonzero(split.test & (cohort.person == person))
+            first = np.flatnonzero(cohort.person == person)[0]
+            assert cohort.labelled[first : split.seen[rows[0]] + 1].sum() == 3
+            assert (split.seen[rows] == split.seen[rows[0]]).all()
+
+
+def test_random_rows_as_test_are_refused() -> None:
+    cohort = made_up()
+    test = cohort.labelled & (np.random.default_rng(0).random(len(cohort)) < 0.2)
+    with pytest.raises(LeakageError, match="by time, never at random"):
+        checked(Split("P2", cohort, cohort.labelled & ~test, test, seen_online(cohort)))
+
+
+def test_a_row_both_trained_and_tested_is_refused() -> None:
+    split = online(made_up())
+    with pytest.raises(LeakageError, match="both trained on and tested"):
+        checked(replace(split, train=split.train | split.test))
+
+
+def test_a_row_that_sees_itself_is_refused() -> None:
+    split = online(made_up())
+    with pytest.raises(LeakageError, match="its own answer"):
+        checked(replace(split, seen=np.arange(len(split.seen))))
+
+
+def test_a_row_that_sees_another_person_is_refused() -> None:
+    split = online(made_up())
+    rank, _ = split.cohort.rank()
+    with pytest.raises(LeakageError, match="another person"):
+        checked(replace(split, seen=np.where(rank == 0, np.arange(len(rank)) - 1, split.seen)))
+
+
+def test_a_night_that_sees_its_own_day_or_body_is_refused() -> None:
+    cohort = made_up(coupling=1.0)
+    split = online(cohort, nightly=True)
+    with pytest.raises(LeakageError, match="own day"):
+        checked(replace(split, seen=seen_online(cohort)))
+    with pytest.raises(LeakageError, match="hrv of the moment"):
+        checked(replace(split, cohort=cohort))
+
+
+def test_masking_the_body_keeps_what_is_known_of_yesterday() -> None:
+    cohort = made_up(coupling=1.0)
+    both = replace(cohort, modalities={"hrv": cohort.modalities["hrv"], "yesterday": cohort.modalities["hrv"]})
+    view, _ = nightly_view(both)
+    np.testing.assert_array_equal(view.modalities["yesterday"].values, cohort.modalities["hrv"].values)
