@@ -14,13 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from assets.features.artefacts import RR_HIGH_MS, RR_LOW_MS, normal
 from assets.features.pulse import find_pulses
 from assets.features.segments import Floats, Ints, Mask, Segment, Span, inside, spans_of
 from assets.tables import BEATS
 
-RR_LOW_MS, RR_HIGH_MS = 300.0, 2000.0  # 200 to 30 beats per minute
-LOCAL_DEVIATION = 0.25  # from the median of the neighbours
-NEIGHBOURS = 11
 QUALITY = 0.5
 
 
@@ -76,35 +74,10 @@ def device_beats(events: pl.DataFrame) -> _Run:
     return _Run("device", all_times[order], all_rr[order], np.full(len(order), np.nan))
 
 
-def normal(rr_ms: Floats, quality: Floats) -> Mask:
-    """Which intervals are taken as normal-to-normal, (beats,).
-
-    Args:
-        rr_ms: the interval each beat ends, NaN after a gap.
-        quality: of each beat's pulse, NaN where unknown.
-    """
-    plausible = (rr_ms >= RR_LOW_MS) & (rr_ms <= RR_HIGH_MS)
-    before = np.r_[np.nan, quality[:-1]][: len(quality)]
-    clean = ~(quality < QUALITY) & ~(before < QUALITY)
-    index = np.flatnonzero(plausible & clean)
-    near = np.zeros(len(rr_ms), dtype=bool)
-    if len(index):
-        local = running_median(rr_ms[index], NEIGHBOURS)
-        near[index] = np.abs(rr_ms[index] - local) <= LOCAL_DEVIATION * local
-    return near
-
-
-def running_median(values: Floats, width: int) -> Floats:
-    """Median of the `width` values around each one, fewer at the ends, (n,)."""
-    half = width // 2
-    padded = np.pad(values, half, constant_values=np.nan)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, width)
-    if len(values) < width:
-        return np.asarray(np.nanmedian(windows, axis=1))
-    result = np.median(windows, axis=1)
-    edge = np.r_[np.arange(half), np.arange(len(values) - half, len(values))]
-    result[edge] = np.nanmedian(windows[edge], axis=1)
-    return np.asarray(result)
+def trusted(quality: Floats) -> Mask:
+    """Whether both beats of each interval look like beats; unknown quality is believed, (beats,)."""
+    poor = quality < QUALITY
+    return np.asarray(~poor & ~np.r_[False, poor[:-1]][: len(poor)])
 
 
 def _frame(runs: Sequence[_Run]) -> pl.DataFrame:
@@ -112,7 +85,7 @@ def _frame(runs: Sequence[_Run]) -> pl.DataFrame:
     rr = np.concatenate([r.rr_ms for r in runs])
     quality = np.concatenate([r.quality for r in runs])
     source = [r.source for r in runs for _ in range(len(r.times_us))]
-    valid = np.concatenate([normal(r.rr_ms, r.quality) for r in runs])
+    valid = np.concatenate([normal(r.rr_ms, trusted(r.quality)) for r in runs])
     order: Ints = np.argsort(times, kind="stable")
     frame = pl.DataFrame(
         {

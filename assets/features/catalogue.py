@@ -36,7 +36,7 @@ HRV = (
     Feature("lf_hf", "ratio", "LF over HF power", TASK_FORCE),
     Feature("sd1_ms", "ms", "Poincaré width", MAKOWSKI),
     Feature("sd2_ms", "ms", "Poincaré length", MAKOWSKI),
-    Feature("dfa_alpha1", "", "detrended fluctuation analysis, 4–16 beats", MAKOWSKI),
+    Feature("dfa_alpha1", "", "short-term scaling exponent of detrended fluctuation analysis, 4–11 beats", MAKOWSKI),
     Feature("sampen", "", "sample entropy (m = 2, r = 0.2 SD)", MAKOWSKI),
 )
 EDA = (
@@ -52,7 +52,12 @@ MOTION = (
     Feature("enmo_mg", "mg", "Euclidean norm minus one, negatives cut", "van Hees et al. 2013"),
     Feature("motion_sd_mg", "mg", "standard deviation of the acceleration's norm", "van Hees et al. 2013"),
     Feature("zero_crossings_per_min", "1/min", "zero crossings of the filtered norm", "Cole et al. 1992"),
-    Feature("pim_mg_s", "mg·s", "proportional integration: area under the rectified norm", "Cole et al. 1992"),
+    Feature(
+        "pim_mg_s",
+        "mg·s",
+        "proportional integration: area under the rectified filtered norm, per minute",
+        "Cole et al. 1992",
+    ),
     Feature("wrist_angle_deg", "°", "mean angle of the wrist against the horizontal", "van Hees et al. 2015"),
 )
 TEMPERATURE = (

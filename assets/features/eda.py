@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -41,6 +43,11 @@ class Stretch:
     tonic: Floats
     phasic: Floats
     responses: Responses
+
+    @property
+    def end_us(self) -> float:
+        """Where the sample after the last one would lie."""
+        return self.start_us + len(self.clean) * 1e6 / self.rate_hz
 
     def slice_of(self, start_us: int, end_us: int) -> slice:
         """Samples at start ≤ t < end."""
@@ -102,20 +109,26 @@ def valid_stretches(segment: Segment, temperature: Sequence[Segment], beats_us: 
 
 def split(clean: Floats, rate_hz: float) -> tuple[Floats, Floats]:
     """Tonic and phasic part by Butterworth filters at 0.05 Hz, as `nk.eda_phasic(method="highpass")`."""
-    from scipy.signal import butter, sosfiltfilt
+    from scipy.signal import sosfiltfilt
 
-    phasic = sosfiltfilt(butter(2, SPLIT_HZ, "highpass", output="sos", fs=rate_hz), clean)
-    tonic = sosfiltfilt(butter(2, SPLIT_HZ, "lowpass", output="sos", fs=rate_hz), clean)
-    return tonic, phasic
+    low, high = _butterworth(2, SPLIT_HZ, "lowpass", rate_hz), _butterworth(2, SPLIT_HZ, "highpass", rate_hz)
+    return sosfiltfilt(low, clean), sosfiltfilt(high, clean)
 
 
 def lowpass(values: Floats, rate_hz: float) -> Floats:
     """Zero-phase fourth-order Butterworth low-pass at 1 Hz; a signal too slow to hold 1 Hz passes as it is."""
-    from scipy.signal import butter, sosfiltfilt
+    from scipy.signal import sosfiltfilt
 
     if rate_hz <= 2 * LOWPASS_HZ:
         return values
-    return np.asarray(sosfiltfilt(butter(4, LOWPASS_HZ, "lowpass", output="sos", fs=rate_hz), values))
+    return np.asarray(sosfiltfilt(_butterworth(4, LOWPASS_HZ, "lowpass", rate_hz), values))
+
+
+@lru_cache(maxsize=32)
+def _butterworth(order: int, cut_hz: float, kind: Literal["lowpass", "highpass"], rate_hz: float) -> Floats:
+    from scipy.signal import butter
+
+    return np.asarray(butter(order, cut_hz, kind, output="sos", fs=rate_hz))
 
 
 def _stretch(segment: Segment, first: int, last: int) -> Stretch:
@@ -127,7 +140,7 @@ def _stretch(segment: Segment, first: int, last: int) -> Stretch:
 
 
 def _window(stretches: Sequence[Stretch], start: int, end: int) -> tuple[dict[str, float | None], float]:
-    parts = [(s, s.slice_of(start, end)) for s in stretches]
+    parts = [(s, s.slice_of(start, end)) for s in stretches if s.start_us < end and s.end_us > start]
     parts = [(s, p) for s, p in parts if p.stop > p.start]
     seconds = sum((p.stop - p.start) / s.rate_hz for s, p in parts)
     if not parts:

@@ -21,12 +21,16 @@ def dfa_alpha1(nn_ms: Floats, follows: Mask) -> float | None:
         nn_ms: valid intervals, (n,).
         follows: whether each follows on the one before it without a gap, (n,).
     """
-    runs = _runs(follows)
-    profiles = [np.cumsum(nn_ms[a:b] - nn_ms.mean()) for a, b in runs if b - a > DFA_SCALES[0]]
-    fluctuation = np.array([_fluctuation(profiles, int(scale)) for scale in DFA_SCALES])
+    runs = [(a, b) for a, b in _runs(follows) if b - a > DFA_SCALES[0]]
+    if not runs:
+        return None
+    first, last = np.array(runs).T
+    profile = np.cumsum(nn_ms - nn_ms.mean())  # a constant between stretches falls out when windows are detrended
+    fluctuation = np.array([_fluctuation(profile, first, last, int(scale)) for scale in DFA_SCALES])
     if not (fluctuation > 0).all():
         return None
-    return float(np.polyfit(np.log2(DFA_SCALES), np.log2(fluctuation), 1)[0])
+    x = np.log2(DFA_SCALES) - np.log2(DFA_SCALES).mean()
+    return float(x @ np.log2(fluctuation) / (x @ x))
 
 
 def sample_entropy(nn_ms: Floats, follows: Mask, dimension: int = 2, tolerance: float = 0.2) -> float | None:
@@ -67,18 +71,19 @@ def _template_starts(follows: Mask, length: int) -> Ints:
     return np.flatnonzero(whole)
 
 
-def _fluctuation(profiles: list[Floats], scale: int) -> float:
-    """Root mean square of half-overlapping, linearly detrended windows of all profiles."""
+def _fluctuation(profile: Floats, first: Ints, last: Ints, scale: int) -> float:
+    """Root mean square of half-overlapping, linearly detrended windows inside the stretches [first, last)."""
     step = scale // 2
-    windows = [
-        np.lib.stride_tricks.sliding_window_view(p, scale)[: len(p) - scale : step] for p in profiles if len(p) > scale
-    ]
-    if not windows:
+    counts = np.maximum(0, -(-(last - first - scale) // step))
+    total = int(counts.sum())
+    if not total:
         return 0.0
-    y = np.concatenate(windows)
+    within = np.arange(total) - np.repeat(np.cumsum(counts) - counts, counts)
+    starts = np.repeat(first, counts) + within * step
+    y = profile[starts[:, None] + np.arange(scale)]
     x = np.arange(scale) - (scale - 1) / 2
     y = y - y.mean(axis=1, keepdims=True)
     residual = y - np.outer(y @ x / (x @ x), x)
-    variance = (residual**2).mean(axis=1)
+    variance = np.einsum("ij,ij->i", residual, residual) / scale
     variance = variance[variance > FLAT]
     return float(np.sqrt(variance.mean())) if len(variance) else 0.0
