@@ -100,12 +100,12 @@ def _eda(rng: np.random.Generator, scr: Floats, body: BodyTraits) -> dict[str, F
 
 def _motion(rng: np.random.Generator, motion: Floats, body: BodyTraits) -> dict[str, Floats]:
     e = rng.standard_normal((len(motion), 4)).T
-    enmo = 1.5 * body.enmo_mg * np.exp(LOG_MOTION_STEP * motion + 0.22 * e[0])
+    enmo = 1.05 * body.enmo_mg * np.exp(LOG_MOTION_STEP * motion + 0.22 * e[0])
     return {
         "enmo_mg": enmo,
-        "motion_sd_mg": 24 * np.sqrt(enmo) * np.exp(0.08 * e[1]),
+        "motion_sd_mg": 20 * np.sqrt(enmo) * np.exp(0.08 * e[1]),
         "zero_crossings_per_min": 13.5 + 3.5 * e[2],
-        "pim_mg_s": 190 * np.sqrt(enmo) * np.exp(0.2 * e[1]),
+        "pim_mg_s": 172 * np.sqrt(enmo) * np.exp(0.2 * e[1]),
         "wrist_angle_deg": 41 + 8 * e[3],
     }
 
