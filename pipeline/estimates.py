@@ -39,7 +39,7 @@ def estimate(home: Home, study: Study, participant: str) -> tuple[dict[str, Any]
     registry.client()
     said = pl.from_pandas(mlflow.pyfunc.load_model(version.uri).predict(frame.to_pandas()))
     ages = frame["past_age_h"].list.drop_nulls()[0]
-    until = int(frame["time_us"][0]) - int(ages.min() * 3_600_000_000) if len(ages) else None  # type: ignore[operator]
+    until = int(frame["time_us"][0]) - int(ages.min() * 3_600_000_000) if len(ages) else None
     return {
         "participant": participant,
         "day": frame["day"][0].isoformat(),

@@ -27,6 +27,17 @@ def prepare(home: Home) -> None:
         shutil.copyfile(Path(__file__).with_name(SETTINGS), home.dagster / SETTINGS)
 
 
+def logs(home: Home) -> Path:
+    """The folder of text logs: nights of the command line, and the servers' own.
+
+    Not `logs` under Dagster's folder: what lies there is taken for telemetry by Dagster's web server, which sends it
+    away and deletes it, even where telemetry is switched off (1.13.27, `dagster/_core/telemetry_upload.py`).
+    """
+    folder = home.root / "logs"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def instance(home: Home) -> dg.DagsterInstance:
     """The home's instance; made, with its settings, where there is none yet."""
     import dagster as dg

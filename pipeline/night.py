@@ -21,7 +21,7 @@ from assets.lake import Key
 from assets.study import HOME_VARIABLE, Home, Study
 from models.errors import MacromicroError
 from pipeline.facts import Look, look
-from pipeline.instance import instance
+from pipeline.instance import instance, logs
 from pipeline.lock import lock
 from pipeline.plan import Facts, Plan, plan
 from pipeline.progress import Watcher
@@ -89,8 +89,7 @@ class _Night:
         self._definitions = definitions(home, study, stages)
         self._instance = instance(home)
         now = datetime.now(UTC)
-        self.log = home.dagster / "logs" / f"{now:%Y-%m-%dT%H-%M-%SZ}.log"
-        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self.log = logs(home) / f"{now:%Y-%m-%dT%H-%M-%SZ}.log"
         self._today = now.astimezone(ZoneInfo(study.timezone)).date()
         self._clear_dead()
 

@@ -25,7 +25,7 @@ import psutil
 from assets.study import HOME_VARIABLE, Home
 from models.errors import MacromicroError
 from models.registry import Registry
-from pipeline.instance import prepare
+from pipeline.instance import logs, prepare
 
 HOST = "127.0.0.1"
 PR_SET_PDEATHSIG = 1
@@ -107,12 +107,12 @@ def serve(home: Home, dagster_port: int | None, mlflow_port: int | None) -> Iter
         ServerError: a port that was asked for is taken, or a server does not come up.
     """
     ports = port(dagster_port, DAGSTER_PORT), port(mlflow_port, MLFLOW_PORT)
-    code, *others = _servers(home, *ports, port(None, 4000))
+    first, then = _servers(home, *ports, port(None, 4000))
     environment = _environment(home)
     with ExitStack() as stack:
         started: list[Server] = []
         stack.callback(stop, started)
-        for group in ([code], others):
+        for group in (first, then):
             for server in group:
                 started.append(server)
                 server.start(environment, home.dagster)
@@ -153,10 +153,10 @@ def port(wanted: int | None, usual: int) -> int:
     return wanted or next(p for p in range(usual, usual + 1000) if _free(p))
 
 
-def _servers(home: Home, dagster_port: int, mlflow_port: int, code_port: int) -> list[Server]:
+def _servers(home: Home, dagster_port: int, mlflow_port: int, code_port: int) -> tuple[list[Server], list[Server]]:
+    """Those to start first, and those that need the code server."""
     prepare(home)
-    logs = home.dagster / "logs"
-    logs.mkdir(exist_ok=True)
+    folder = logs(home)
     workspace = home.dagster / "workspace.yaml"
     workspace.write_text(
         f"load_from:\n  - grpc_server: {{host: {HOST}, port: {code_port}, location_name: macromicro}}\n"
@@ -165,23 +165,22 @@ def _servers(home: Home, dagster_port: int, mlflow_port: int, code_port: int) ->
     code = [*python, "dagster", "code-server", "start", "-m", "pipeline.definitions", "-h", HOST, "-p", str(code_port)]
     web = [*python, "dagster_webserver", "-h", HOST, "-p", str(dagster_port), "-w", str(workspace)]
     daemon = [*python, "dagster._daemon", "run", "-w", str(workspace)]
-    beat = time.time()
-    return [
-        Server("Dagster's code server", code, logs / "code-server.log", lambda: not _free(code_port)),
-        Server("Dagster's web server", web, logs / "web-server.log", lambda: _answers(dagster_port, "/server_info")),
-        Server("Dagster's daemon", daemon, logs / "daemon.log", lambda: _beats(home, beat)),
-        Server(
-            "The MLflow server",
-            _mlflow(home, mlflow_port),
-            logs / "mlflow.log",
-            lambda: _answers(mlflow_port, "/health"),
-        ),
+    tracking, beat = _mlflow(home, mlflow_port), time.time()
+    first = [
+        Server("Dagster's code server", code, folder / "code-server.log", lambda: not _free(code_port)),
+        Server("The MLflow server", tracking, folder / "mlflow.log", lambda: _answers(mlflow_port, "/health")),
     ]
+    then = [
+        Server("Dagster's web server", web, folder / "web-server.log", lambda: _answers(dagster_port, "/server_info")),
+        Server("Dagster's daemon", daemon, folder / "daemon.log", lambda: _beats(home, beat)),
+    ]
+    return first, then
 
 
 def _mlflow(home: Home, port: int) -> list[str]:
     registry = Registry(home.mlflow)
-    registry.client()
+    if not registry.exists():
+        registry.client()
     hosts = f"{HOST}:{port},localhost:{port}"
     where = ["--backend-store-uri", registry.uri, "--default-artifact-root", registry.artifacts.as_uri()]
     return [
@@ -217,7 +216,8 @@ def _die_with_parent() -> None:
 def _environment(home: Home) -> dict[str, str]:
     quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "PYTHONUNBUFFERED": "1"}
     quiet["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # its job runner is for language models and takes memory
-    places = {HOME_VARIABLE: str(home.root), "DAGSTER_HOME": str(home.dagster)}
+    code = os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")]))
+    places = {HOME_VARIABLE: str(home.root), "DAGSTER_HOME": str(home.dagster), "PYTHONPATH": code}
     return {**os.environ, **quiet, **places}
 
 

@@ -17,6 +17,8 @@ from models.errors import MacromicroError
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program instead of a table for a person.")]
 
+UNFORESEEN = "This was not foreseen; --verbose before the command shows where it happened."
+
 
 @dataclass(frozen=True)
 class Options:
@@ -63,10 +65,7 @@ class Group(TyperGroup):
             if isinstance(error, MacromicroError):
                 _say(ctx, str(error))
             else:
-                _say(
-                    ctx,
-                    f"{type(error).__name__}: {error}\nThis was not foreseen; --verbose before the command shows where.",
-                )
+                _say(ctx, f"{type(error).__name__}: {error}\n{UNFORESEEN}")
             raise typer.Exit(1) from None
 
 

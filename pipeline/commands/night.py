@@ -55,7 +55,8 @@ def ui(
 
     chosen = options(context)
     study = chosen.home.study()
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     chosen.console.print("Starting Dagster and MLflow …")
     try:
         with serve(chosen.home, port, mlflow_port) as (addresses, servers):

@@ -73,12 +73,11 @@ def simulate(
 
     chosen = options(context)
     made = write(chosen.home, chosen.home.study(), participants=participants, days=days, seed=seed, coupling=coupling)
-    say = chosen.console.print
-    say(f"Wrote {made.participants} people × {made.days} days to {chosen.home.inbox} in {made.seconds:.0f} s:")
-    say(
-        f"  {made.sessions} wristband sessions of {made.hours:.0f} h, {made.answers} of {made.prompts} prompts answered,"
-    )
-    say(f"  {made.bytes / 1e6:.0f} MB. The truth behind them: {chosen.home.root / 'truth.parquet'}")
-    say(
-        f"  An oracle that knows it reaches CCC {made.oracle_ccc:.3f}, without the senses {made.oracle_without_senses_ccc:.3f}."
-    )
+    for line in (
+        f"Wrote {made.participants} people × {made.days} days to {chosen.home.inbox} in {made.seconds:.0f} s:",
+        f"  {made.sessions} wristband sessions of {made.hours:.0f} h, {made.answers} of {made.prompts} prompts,",
+        f"  {made.bytes / 1e6:.0f} MB. The truth behind them: {chosen.home.root / 'truth.parquet'}",
+        f"  An oracle that knows it reaches CCC {made.oracle_ccc:.3f};",
+        f"  without body and voice it reaches {made.oracle_without_senses_ccc:.3f}.",
+    ):
+        chosen.console.print(line, highlight=False, soft_wrap=True)

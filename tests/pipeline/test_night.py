@@ -71,7 +71,7 @@ def test_a_step_that_fails_ends_the_night_with_its_first_line_and_the_log(
     toy.new, toy.fail = ["2026-03-02.zip"], True
     with pytest.raises(NightFailedError, match="^moments: ValueError: P1 has no answers\n") as failed:
         run_night(home, study, console, toy.stages, toy.look)
-    log = next((home.dagster / "logs").iterdir())
+    log = next((home.root / "logs").iterdir())
     assert str(log) in str(failed.value)
     assert "Traceback" not in str(failed.value)
     assert "and more" in log.read_text()

@@ -1,0 +1,141 @@
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from assets.study import Home
+from pipeline.instance import prepare
+from pipeline.servers import HOST, Server, ServerError, port, stop, watch
+from pipeline.template import study_text
+
+STATES = '{ schedulesOrError(repositorySelector: {repositoryName: "__repository__", repositoryLocationName: "macromicro"}) { ... on Schedules { results { name scheduleState { status } executionTimezone } } } sensorsOrError(repositorySelector: {repositoryName: "__repository__", repositoryLocationName: "macromicro"}) { ... on Sensors { results { name sensorState { status } } } } }'  # noqa: E501
+
+
+@dataclass
+class Pages:
+    """A running `macromicro ui`: its addresses and everything it started."""
+
+    process: subprocess.Popen[str]
+    dagster: str
+    mlflow: str
+    family: list[psutil.Process]
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
+    home = tmp_path_factory.mktemp("pages") / "home"
+    home.mkdir()
+    (home / "study.toml").write_text(study_text("pages", "Europe/Berlin"))
+    ports = port(None, 23000), port(None, 25000)
+    command = [sys.executable, "-m", "pipeline.cli", "--home", str(home), "ui"]
+    command += ["--port", str(ports[0]), "--mlflow-port", str(ports[1])]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    said = ""
+    while "Ctrl-C" not in said:
+        line = process.stdout.readline()
+        assert line, said
+        said += line
+    family = psutil.Process(process.pid).children(recursive=True)
+    dagster, mlflow = (f"http://{HOST}:{number}" for number in ports)
+    assert dagster in said
+    assert mlflow in said
+    yield Pages(process, dagster, mlflow, family)
+    if process.poll() is None:
+        process.kill()
+
+
+def ask(address: str, query: str) -> Any:
+    request = urllib.request.Request(
+        f"{address}/graphql", json.dumps({"query": query}).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.loads(answer.read())["data"]
+
+
+def test_the_schedule_and_the_sensor_run_without_being_switched_on(pages: Pages) -> None:
+    states = ask(pages.dagster, STATES)
+    (schedule,) = states["schedulesOrError"]["results"]
+    (sensor,) = states["sensorsOrError"]["results"]
+    assert (schedule["scheduleState"]["status"], schedule["executionTimezone"]) == ("RUNNING", "Europe/Berlin")
+    assert (sensor["name"], sensor["sensorState"]["status"]) == ("inbox", "RUNNING")
+
+
+def test_the_mlflow_server_answers_on_loopback_and_refuses_other_host_names(pages: Pages) -> None:
+    with urllib.request.urlopen(f"{pages.mlflow}/version", timeout=30) as answer:
+        assert answer.read().decode().startswith("3.")
+    request = urllib.request.Request(
+        f"{pages.mlflow}/ajax-api/2.0/mlflow/experiments/get?experiment_id=0", headers={"Host": "elsewhere.example"}
+    )
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(request, timeout=30)
+
+
+def test_nothing_listens_beyond_loopback(pages: Pages) -> None:
+    listening = [c.laddr.ip for p in pages.family for c in p.net_connections("inet") if c.status == psutil.CONN_LISTEN]
+    assert len(listening) >= 3
+    assert {ip.removeprefix("::ffff:") for ip in listening} == {HOST}
+
+
+def test_one_interrupt_ends_everything(pages: Pages) -> None:
+    pages.process.send_signal(signal.SIGINT)
+    assert pages.process.wait(timeout=60) == 0
+    _, alive = psutil.wait_procs(pages.family, timeout=20)
+    assert alive == []
+
+
+def test_a_port_that_is_taken_is_named() -> None:
+    with socket.socket() as other:
+        other.bind((HOST, 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        with pytest.raises(ServerError, match=f"port {taken} on {HOST} is taken"):
+            port(taken, 3000)
+        assert port(None, taken) > taken
+
+
+def server(tmp_path: Path, code: str) -> Server:
+    made = Server("A toy", [sys.executable, "-c", code], tmp_path / "toy.log", lambda: True)
+    made.start(dict(os.environ), tmp_path)
+    return made
+
+
+def test_a_server_that_ends_by_itself_is_named_with_the_end_of_its_log(tmp_path: Path) -> None:
+    toy = server(tmp_path, "print('no room left'); raise SystemExit(3)")
+    with pytest.raises(ServerError, match=r"(?s)A toy ended by itself \(code 3\).*no room left"):
+        watch([toy])
+
+
+def test_a_server_that_ignores_a_polite_end_is_killed_with_its_children(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.servers.STOP_S", 0.5)
+    stubborn = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
+    )
+    code = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {stubborn!r}]); {stubborn}"
+    toy = server(tmp_path, code)
+    while toy.log.read_text().count("up") < 2:
+        pass
+    family = toy.tree()
+    assert len(family) == 2
+    stop([toy])
+    assert not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in family)
+
+
+def test_nothing_of_ours_lies_where_dagster_takes_telemetry_from(home: Home) -> None:
+    prepare(home)
+    from pipeline.instance import logs
+
+    assert home.dagster not in logs(home).parents
