@@ -1,0 +1,107 @@
+import io
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from assets.features.acoustic import acoustic_features, clip_features, sound_share
+from assets.features.egemaps import EGEMAPS_NAMES
+from assets.tables import ACOUSTIC_TABLE, VOICE_CLIPS
+
+opensmile = pytest.importorskip("opensmile")
+sf = pytest.importorskip("soundfile")
+RATE = 16_000
+
+
+def vowel(seconds: float = 2.0, peak: float = 0.5) -> np.ndarray:
+    """A buzz of 120 Hz with formants: enough of a voice for a pitch."""
+    time = np.arange(round(seconds * RATE)) / RATE
+    wave = sum(np.sin(2 * np.pi * 120 * n * time) / (1 + abs(n * 120 - 600) / 300) for n in range(1, 30))
+    return (peak * wave / np.abs(wave).max()).astype(np.float32)
+
+
+def clips(*audio: np.ndarray | None, clipped: float = 0.0, reason: str | None = None) -> pl.DataFrame:
+    rows = []
+    for n, samples in enumerate(audio):
+        data = io.BytesIO()
+        if samples is not None:
+            sf.write(data, samples, RATE, format="FLAC", subtype="PCM_16")
+        seconds = 0.0 if samples is None else len(samples) / RATE
+        rows.append(
+            {"time_us": n, "duration_s": seconds, "peak": 0.5, "clipped": clipped, "flac": data.getvalue() or None,
+             "reason": reason, "dump": "d"}
+        )  # fmt: skip
+    return VOICE_CLIPS.frame(rows)
+
+
+def test_names_are_opensmiles_own_in_its_order() -> None:
+    smile = opensmile.Smile(opensmile.FeatureSet.eGeMAPSv02, opensmile.FeatureLevel.Functionals)
+    assert tuple(smile.feature_names) == EGEMAPS_NAMES
+
+
+def test_a_voice_has_every_functional_and_its_pitch() -> None:
+    row, reason, sound = clip_features(vowel())
+    assert reason is None
+    assert sound == 1.0
+    assert set(row) == set(EGEMAPS_NAMES)
+    assert row["F0semitoneFrom27.5Hz_sma3nz_amean"] == pytest.approx(12 * np.log2(120 / 27.5), abs=0.3)
+
+
+@pytest.mark.parametrize(
+    ("audio", "expected"),
+    [
+        (np.zeros(2 * RATE, np.float32), "silent"),
+        (np.full(2 * RATE, 1e-4, np.float32), "silent"),
+        (vowel(0.1), "too_short"),
+        (np.zeros(0, np.float32), "too_short"),
+        ((0.1 * np.random.default_rng(0).standard_normal(2 * RATE)).astype(np.float32), "unvoiced"),
+    ],
+)
+def test_silence_shortness_and_noise_are_reasons_and_not_zeros(audio: np.ndarray, expected: str) -> None:
+    row, reason, _ = clip_features(audio)
+    assert reason == expected
+    assert row.get("F0semitoneFrom27.5Hz_sma3nz_amean") is None
+
+
+def test_full_scale_does_not_wrap() -> None:
+    just_below, _, _ = clip_features(vowel(peak=0.999))
+    over, _, _ = clip_features(vowel(peak=1.0))
+    ratio = [over[n] / just_below[n] for n in EGEMAPS_NAMES if abs(just_below[n] or 0) > 1e-3]
+    assert np.mean(np.abs(np.array(ratio) - 1) > 0.1) < 0.05
+
+
+def test_a_table_of_clips_keeps_its_schema_whatever_it_holds() -> None:
+    frame = acoustic_features(clips(vowel(), np.zeros(RATE, np.float32), None))
+    assert frame.schema == ACOUSTIC_TABLE.empty().schema
+    assert frame["reason"].to_list() == [None, "silent", "unreadable"]
+    assert frame["loudness_sma3_amean"].is_not_null().to_list() == [True, False, False]
+    assert acoustic_features(VOICE_CLIPS.empty()).schema == ACOUSTIC_TABLE.empty().schema
+
+
+def test_a_clipped_recording_keeps_its_numbers_and_says_so() -> None:
+    frame = acoustic_features(clips(vowel(), clipped=0.2))
+    assert frame["reason"][0] == "clipped"
+    assert frame["loudness_sma3_amean"][0] > 0
+
+
+def test_the_reason_of_the_ingest_stands() -> None:
+    assert acoustic_features(clips(vowel(), reason="truncated"))["reason"][0] == "truncated"
+
+
+def test_sound_share_counts_frames_above_the_floor() -> None:
+    half = np.r_[vowel(1.0), np.zeros(RATE, np.float32)]
+    assert sound_share(half) == pytest.approx(0.5, abs=0.02)
+
+
+@pytest.mark.real
+def test_real_speech_has_a_plausible_pitch(real_data: Path) -> None:
+    from scipy.signal import resample_poly
+
+    pitches = []
+    for file in sorted((real_data / "speech" / "nemo").glob("*.wav"))[::12]:
+        samples, rate = sf.read(file, dtype="float32")
+        row, reason, _ = clip_features(resample_poly(samples, RATE // 8000, rate // 8000).astype(np.float32))
+        assert reason is None
+        pitches.append(27.5 * 2 ** (row["F0semitoneFrom27.5Hz_sma3nz_amean"] / 12))
+    assert all(70 < pitch < 500 for pitch in pitches)
