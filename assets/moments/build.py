@@ -24,6 +24,7 @@ from assets.tables import WINDOWED
 from models.cohort import Floats, Ints
 
 MINUTE_US = 60 * SECOND_US
+Columns = dict[str, Floats | Ints]
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,8 @@ def build_days(sources: Sources, study: Study, participant: str) -> pl.DataFrame
     spans = np.array([calendar.span_us(d) for d in days], dtype=np.int64)
     parts = [window_means(sources.windows[m], names, spans[:, 0], spans[:, 1]) for m, names in DAILY.items()]
     values, coverage = np.hstack([p.values for p in parts]), np.max([p.coverage for p in parts], axis=0)
-    features = {name: _series(values[:, n]) for n, name in enumerate(modalities()[YESTERDAY])}
-    return pl.DataFrame({"day": pl.Series(days, dtype=pl.Date()), "coverage": _series(coverage), **features})
+    features = {name: values[:, n] for n, name in enumerate(modalities()[YESTERDAY])}
+    return _frame({"coverage": coverage, **features}).select(pl.Series("day", days, pl.Date()), pl.all())
 
 
 def build_moments(sources: Sources, days: pl.DataFrame, study: Study, participant: str) -> pl.DataFrame:
@@ -61,7 +62,7 @@ def build_moments(sources: Sources, days: pl.DataFrame, study: Study, participan
     answers = _answers(sources.reports, study)
     times = answers["time_us"].to_numpy()
     lookback, reach = (round(m * MINUTE_US) for m in (study.windows.lookback_minutes, study.windows.voice_minutes))
-    columns: dict[str, pl.Series] = {}
+    columns: Columns = {}
     for modality, features in modalities().items():
         if modality in WINDOWED:
             stretch = window_means(sources.windows[modality], features, times - lookback, times)
@@ -72,7 +73,8 @@ def build_moments(sources: Sources, days: pl.DataFrame, study: Study, participan
         columns |= _columns(modality, features, stretch, past(stretch.values))
     clock = _clock(times, study, participant)
     columns |= _columns(YESTERDAY, modalities()[YESTERDAY], *_yesterday(days, clock[0].to_list()))
-    return answers.with_columns(*clock, **columns).select(c.name for c in moments_table(study).columns)
+    frame = pl.concat([answers.with_columns(*clock), _frame(columns)], how="horizontal")
+    return frame.select(c.name for c in moments_table(study).columns)
 
 
 def build_asked(moments: pl.DataFrame, days: pl.DataFrame, study: Study, participant: str, day: Date) -> pl.DataFrame:
@@ -84,7 +86,7 @@ def build_asked(moments: pl.DataFrame, days: pl.DataFrame, study: Study, partici
     zone = Calendar.of(study, participant).zone(Calendar.of(study, participant).span_us(day)[0])
     noon_us = int(datetime.combine(day, time(12), zone).timestamp()) * SECOND_US
     moments, days = moments.filter(pl.col("day") < day), days.filter(pl.col("day") < day)
-    columns: dict[str, pl.Series] = {}
+    columns: Columns = {}
     for modality, features in modalities().items():
         if modality == YESTERDAY:
             columns |= _columns(modality, features, *_yesterday(days, [day]))
@@ -94,7 +96,8 @@ def build_asked(moments: pl.DataFrame, days: pl.DataFrame, study: Study, partici
         last = Past(known.mean[-1:], known.sd[-1:], known.n[-1:])
         columns |= _columns(modality, features, Stretch(seen[-1:], np.array([np.nan])), last)
     clock = _clock(np.array([noon_us]), study, participant)
-    row = moments.clear(1).with_columns(pl.Series("time_us", [noon_us]), *clock, **columns)
+    answers = [pl.lit(None, pl.Float64()).alias(f"y_{item}") for item in study.items]
+    row = _frame(columns).with_columns(pl.Series("time_us", [noon_us], pl.Int64()), *clock, *answers)
     return row.select(c.name for c in moments_table(study).columns)
 
 
@@ -152,17 +155,15 @@ def _missing(rows: int, columns: int) -> Floats:
     return np.full((rows, columns), np.nan)
 
 
-def _columns(modality: str, features: Sequence[str], stretch: Stretch, known: Past) -> dict[str, pl.Series]:
-    columns = {
-        f"{modality}.coverage": _series(stretch.coverage),
-        f"{modality}.past_n": pl.Series(known.n, dtype=pl.Int64()),
-    }
+def _columns(modality: str, features: Sequence[str], stretch: Stretch, known: Past) -> Columns:
+    columns: Columns = {f"{modality}.coverage": stretch.coverage, f"{modality}.past_n": known.n}
     for n, feature in enumerate(features):
         name = f"{modality}.{feature}"
-        columns[name] = _series(stretch.values[:, n])
-        columns[f"{name}.past_mean"], columns[f"{name}.past_sd"] = _series(known.mean[:, n]), _series(known.sd[:, n])
+        columns[name] = stretch.values[:, n]
+        columns[f"{name}.past_mean"], columns[f"{name}.past_sd"] = known.mean[:, n], known.sd[:, n]
     return columns
 
 
-def _series(values: Floats) -> pl.Series:
-    return pl.Series(values, dtype=pl.Float64()).fill_nan(None)
+def _frame(columns: Columns) -> pl.DataFrame:
+    """Arrays as a frame; NaN is null, as everywhere in the lake."""
+    return pl.DataFrame(columns).with_columns(pl.col(pl.Float64).fill_nan(None))

@@ -23,10 +23,22 @@ from models.cohort import Cohort, cohort_from_frame
 HOUR_US = 3600 * SECOND_US
 
 
-def load_moments(home: Home, study: Study, participants: set[str] | None = None) -> pl.DataFrame:
-    """Moments with their participant, everyone's or some people's, sorted by participant and time."""
-    frame = Lake(home.lake).read_all(moments_table(study), participants=participants)
-    return frame.select("participant", pl.exclude("participant")).sort("participant", "time_us")
+def load_moments(
+    home: Home, study: Study, participants: set[str] | None = None, columns: list[str] | None = None
+) -> pl.DataFrame:
+    """Moments with their participant, sorted by participant and time.
+
+    Args:
+        home: the data home.
+        study: its settings.
+        participants: whose; everyone's by default.
+        columns: which columns beside `participant`; all by default.
+    """
+    lake, table = Lake(home.lake), moments_table(study)
+    keys = [k for k in lake.keys(table) if participants is None or k.participant in participants]
+    parts = [_whose(lake.read(table, key, columns), key.participant) for key in keys]
+    frame = pl.concat(parts) if parts else _whose(table.empty().select(columns or pl.all()), None)
+    return frame.sort("participant", "time_us")
 
 
 def load_cohort(home: Home, study: Study) -> Cohort:
@@ -64,7 +76,7 @@ def asked(home: Home, study: Study, participants: Sequence[str] | None = None, d
     codes = people(home) if participants is None else sorted(participants)
     rows = [_row(home, study, code, day) for code in codes] if day > Date.min else []
     frame = pl.concat(rows) if rows else _whose(moments_table(study).empty(), None)
-    past = load_moments(home, study, set(codes))
+    past = load_moments(home, study, set(codes), ["time_us", "day", *(f"y_{item}" for item in study.items)])
     return with_history(frame, past, study, nightly=True).with_columns(nightly=pl.lit(True))
 
 
