@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from assets.ingest.overlap import events_once, segments_once
-from assets.ingest.recording import Clip, Events, Recording, Segment
+from assets.ingest.recording import Clip, Events, Recording, Samples, Segment
 from assets.tables import EVENTS, SELF_REPORTS, SIGNALS, VOICE_CLIPS, Table
 
 MARGIN_US = 60_000_000  # beats this far outside a day still decide whether one inside follows on another
@@ -75,11 +76,18 @@ def _signals(segments: Iterable[tuple[str, Segment]], span: tuple[int, int]) -> 
             "unit": [s.unit for _, s in kept],
             "start_us": [s.start_us for _, s in kept],
             "rate_hz": [s.rate_hz for _, s in kept],
-            "samples": pl.Series("samples", [pl.Series(s.samples) for _, s in kept], dtype=pl.List(pl.Float32())),
+            "samples": _lists([s.samples for _, s in kept]),
             "dump": [dump for dump, _ in kept],
         },
         schema=_EMPTY[SIGNALS].schema,
     )
+
+
+def _lists(arrays: Sequence[Samples]) -> pl.Series:
+    """Arrays as one column of lists, without touching the samples one by one."""
+    offsets = np.cumsum([0, *(len(a) for a in arrays)], dtype=np.int64)
+    values = pa.array(np.concatenate(arrays), type=pa.float32())
+    return pl.Series("samples", pa.LargeListArray.from_arrays(pa.array(offsets), values))
 
 
 def _events(events: Iterable[tuple[str, Events]], span: tuple[int, int]) -> pl.DataFrame:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from assets.ingest.recording import Events, Segment, Times
 
@@ -39,6 +40,13 @@ class Covered:
             n += 1
         if position < end:
             yield position, end
+
+    def holds(self, times: Times) -> NDArray[np.bool_]:
+        """Whether each moment is taken."""
+        if not self._starts:
+            return np.zeros(len(times), dtype=np.bool_)
+        before = np.searchsorted(np.array(self._starts), times, side="right") - 1
+        return (before >= 0) & (times < np.array(self._ends)[before])
 
     def take(self, start: int, end: int) -> None:
         """Mark [start, end) as taken."""
@@ -111,7 +119,7 @@ def _points_once(ordered: list[tuple[str, Events]]) -> Iterator[tuple[str, Event
 def _beats_once(ordered: list[tuple[str, Events]]) -> Iterator[tuple[str, Events]]:
     covered = Covered()
     for dump, events in ordered:
-        free = np.array([bool(list(covered.free(t, t + 1))) for t in events.time_us.tolist()], dtype=np.bool_)
+        free = ~covered.holds(events.time_us)
         if free.any():
             kept = events.take(free)
             after_hole = np.flatnonzero(free) - 1
