@@ -70,8 +70,8 @@ def fit_population(cohort: Cohort, train: Mask, iterations: int = 25) -> Populat
     if len(rows) < FEWEST:
         return start
     grid, used = Grid.of(rows), np.unique(rows.person)
-    answers = torch.tensor(grid.spread(rows.answers)[:, used])
-    times = torch.tensor(grid.spread(rows.time_us / HOUR_US)[:, used])
+    laid = grid.spread(rows.answers)[:, used]
+    answers, gaps = torch.tensor(laid), torch.tensor(_gaps(laid, grid.spread(rows.time_us / HOUR_US)[:, used]))
     origin = _raw(start)
     shift = torch.zeros_like(origin, requires_grad=True)
     width = torch.ones_like(origin)
@@ -81,7 +81,7 @@ def fit_population(cohort: Cohort, train: Mask, iterations: int = 25) -> Populat
     def closure() -> Tensor:
         optimiser.zero_grad()
         # A weak prior around the moments keeps a parameter that the data say nothing about where it started.
-        loss = _surprise(origin + shift * width, answers, times) + 0.5 * (shift**2).sum()
+        loss = _surprise(origin + shift * width, answers, gaps) + 0.5 * (shift**2).sum()
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 
@@ -103,32 +103,41 @@ def _population(raw: Tensor) -> Population:
     return Population(values[:, 0].copy(), logs[:, 0], logs[:, 1:4], rate)
 
 
-def _surprise(raw: Tensor, answers: Tensor, times: Tensor) -> Tensor:
+def _gaps(answers: Floats, times: Floats) -> Floats:
+    """Hours since the answer before of the same person and item, (places, people, items); 0 where none is given."""
+    gaps, then = np.zeros(answers.shape), np.full(answers.shape[1:], np.nan)
+    for place, answered in enumerate(~np.isnan(answers)):
+        now = np.where(answered, times[place][:, None], then)
+        gaps[place], then = np.nan_to_num(now - then), now
+    return gaps
+
+
+def _surprise(raw: Tensor, answers: Tensor, gaps: Tensor) -> Tensor:
     """Minus the log likelihood of answers (places, people, items), up to a constant."""
     mean, logs = raw[:, 0], raw[:, 1:].exp()
     noise, var = logs[:, 0], logs[:, 1:4]
     rate = torch.cat([torch.zeros_like(logs[:, :1]), logs[:, 4:]], 1)
-    places, people, items = answers.shape
-    state = torch.zeros(people, items, PARTS, dtype=raw.dtype)
-    spread = torch.diag_embed(var).expand(people, items, PARTS, PARTS)
-    then = times[0][:, None].expand(people, items)
-    total = torch.zeros((), dtype=raw.dtype)
-    for place in range(places):
-        answered = ~torch.isnan(answers[place])
-        now = torch.where(answered, torch.nan_to_num(times[place])[:, None], then)
-        decay = torch.exp(-(now - then)[..., None] * rate)
-        state_p = decay * state
-        spread_p = spread * decay[..., None] * decay[..., None, :] + torch.diag_embed((1 - decay**2) * var)
-        reach = spread_p.sum(-1)
-        variance = reach.sum(-1) + noise
-        error = torch.nan_to_num(answers[place]) - mean - state_p.sum(-1)
-        total = total + torch.where(answered, 0.5 * (variance.log() + error**2 / variance), 0.0).sum()
-        gain = reach / variance[..., None]
-        state = torch.where(answered[..., None], state_p + gain * error[..., None], state)
-        moved = spread_p - gain[..., None] * reach[..., None, :]
-        spread = torch.where(answered[..., None, None], moved, spread)
-        then = now
-    return total
+    answered = ~torch.isnan(answers)
+    gone = torch.where(answered, torch.nan_to_num(answers) - mean, 0.0)
+    # Everything that needs no state is done for all places at once; between answers nothing moves (gap 0).
+    decay = torch.exp(-gaps[..., None] * rate)
+    shrink, grow = decay[..., None] * decay[..., None, :], torch.diag_embed((1 - decay**2) * var)
+    state = torch.zeros_like(decay[0])
+    spread = torch.diag_embed(var).expand(*state.shape, PARTS)
+    errors, variances = [], []
+    # Unbinding gives one gradient for the whole stack; indexing would make one of full size at every place.
+    for given, kept, lost, fresh, known in zip(
+        *(x.unbind(0) for x in (gone, decay, shrink, grow, answered)), strict=True
+    ):
+        state, spread = kept * state, spread * lost + fresh
+        reach = spread.sum(-1)
+        variance, error = reach.sum(-1) + noise, given - state.sum(-1)
+        gain = reach * (known / variance)[..., None]
+        state, spread = state + gain * error[..., None], spread - gain[..., None] * reach[..., None, :]
+        errors.append(error)
+        variances.append(variance)
+    variance = torch.stack(variances)
+    return torch.where(answered, 0.5 * (variance.log() + torch.stack(errors) ** 2 / variance), 0.0).sum()
 
 
 def _filtered(p: Population, cohort: Cohort) -> tuple[Floats, Floats, Floats]:
