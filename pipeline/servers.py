@@ -181,23 +181,10 @@ def _mlflow(home: Home, port: int) -> list[str]:
     registry = Registry(home.mlflow)
     if not registry.exists():
         registry.client()
-    hosts = f"{HOST}:{port},localhost:{port}"
     where = ["--backend-store-uri", registry.uri, "--default-artifact-root", registry.artifacts.as_uri()]
-    return [
-        sys.executable,
-        "-m",
-        "mlflow",
-        "server",
-        *where,
-        "--host",
-        HOST,
-        "--port",
-        str(port),
-        "--allowed-hosts",
-        hosts,
-        "--workers",
-        "1",
-    ]
+    hosts = f"{HOST}:{port},localhost:{port}"
+    network = f"--host {HOST} --port {port} --allowed-hosts {hosts} --workers 1".split(" ")
+    return [sys.executable, "-m", "mlflow", "server", *where, *network]
 
 
 def _beats(home: Home, since: float) -> bool:

@@ -33,7 +33,8 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     scales = "".join(f"[items.{item}]\nlow = 0\nhigh = 10\n" for item in ("happy", "sad"))
     (root / "study.toml").write_text(f'[study]\ntimezone = "Europe/Berlin"\n{scales}')
     rows = [
-        f"P{person},2026-03-{2 + n // 4:02d}T{10 + n % 4 * 3}:00:00+01:00,{(person * 2 + n) % 10},{(7 * n + person) % 10}\n"
+        f"P{person},2026-03-{2 + n // 4:02d}T{10 + n % 4 * 3}:00:00+01:00,"
+        f"{(person * 2 + n) % 10},{(7 * n + person) % 10}\n"
         for person in range(1, 4)
         for n in range(20)
     ]

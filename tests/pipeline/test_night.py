@@ -1,5 +1,4 @@
 import io
-from collections.abc import Iterator
 
 import dagster as dg
 import pytest
@@ -18,8 +17,8 @@ def toy() -> Toy:
 
 
 @pytest.fixture
-def console() -> Iterator[Console]:
-    yield Console(file=io.StringIO(), width=120)
+def console() -> Console:
+    return Console(file=io.StringIO(), width=120)
 
 
 def said(console: Console) -> str:

@@ -56,12 +56,15 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
         process.kill()
 
 
+def get(address: str, body: bytes | None = None, **headers: str) -> str:
+    request = urllib.request.Request(address, body, headers)  # noqa: S310 (loopback)
+    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 (loopback)
+        return str(answer.read().decode())
+
+
 def ask(address: str, query: str) -> Any:
-    request = urllib.request.Request(
-        f"{address}/graphql", json.dumps({"query": query}).encode(), {"Content-Type": "application/json"}
-    )
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        return json.loads(answer.read())["data"]
+    body = json.dumps({"query": query}).encode()
+    return json.loads(get(f"{address}/graphql", body, **{"Content-Type": "application/json"}))["data"]
 
 
 def test_the_schedule_and_the_sensor_run_without_being_switched_on(pages: Pages) -> None:
@@ -73,13 +76,9 @@ def test_the_schedule_and_the_sensor_run_without_being_switched_on(pages: Pages)
 
 
 def test_the_mlflow_server_answers_on_loopback_and_refuses_other_host_names(pages: Pages) -> None:
-    with urllib.request.urlopen(f"{pages.mlflow}/version", timeout=30) as answer:
-        assert answer.read().decode().startswith("3.")
-    request = urllib.request.Request(
-        f"{pages.mlflow}/ajax-api/2.0/mlflow/experiments/get?experiment_id=0", headers={"Host": "elsewhere.example"}
-    )
+    assert get(f"{pages.mlflow}/version").startswith("3.")
     with pytest.raises(urllib.error.HTTPError, match="403"):
-        urllib.request.urlopen(request, timeout=30)
+        get(f"{pages.mlflow}/ajax-api/2.0/mlflow/experiments/get?experiment_id=0", Host="elsewhere.example")
 
 
 def test_nothing_listens_beyond_loopback(pages: Pages) -> None:

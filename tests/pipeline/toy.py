@@ -26,7 +26,7 @@ class Toy:
         self.computed: list[tuple[str, str]] = []
         self.fail = False
 
-    def look(self, home: Home, study: Study) -> Facts:
+    def look(self, _home: Home, _study: Study) -> Facts:
         learnable = str(sorted(map(str, self.stamps))) if self.stamps else None
         return Facts(
             tuple(self.new),
@@ -35,7 +35,7 @@ class Toy:
             self.learnt,
         )
 
-    def ingest(self, home: Home, study: Study) -> list[dg.AssetsDefinition]:
+    def ingest(self, _home: Home, study: Study) -> list[dg.AssetsDefinition]:
         @dg.asset(group_name="ingest")
         def dumps() -> dg.MaterializeResult[None]:
             """A new file is one day of P1: `<date>.zip`."""
@@ -58,7 +58,7 @@ class Toy:
 
         return [dumps, recordings]
 
-    def features(self, home: Home, study: Study) -> list[dg.AssetsDefinition]:
+    def features(self, _home: Home, study: Study) -> list[dg.AssetsDefinition]:
         @dg.asset(
             deps=["signals"],
             group_name="features",
