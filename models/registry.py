@@ -15,7 +15,7 @@ import fcntl
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +31,7 @@ MODEL = "macro-micro"
 CHALLENGER, CHAMPION = "challenger", "champion"
 INPUTS, TRAINED_UNTIL = "inputs", "trained_until_us"
 LOG_EVERY = 500  # metrics a batch: MLflow refuses more than 1,000 at once
+RUNS_AT_ONCE = 100
 
 
 @dataclass(frozen=True)
@@ -206,6 +207,15 @@ class Registry:
         client = self.client()
         for start in range(0, len(rows), LOG_EVERY):
             client.log_batch(version.run_id, metrics=rows[start : start + LOG_EVERY])
+
+    def metrics(self, run_ids: Sequence[str]) -> dict[str, dict[str, float]]:
+        """The figures of some runs, by run; runs that are gone are left out."""
+        client, found = self.client(), {}
+        for start in range(0, len(run_ids), RUNS_AT_ONCE):
+            listed = ", ".join(f"'{run_id}'" for run_id in run_ids[start : start + RUNS_AT_ONCE])
+            runs = client.search_runs([self.experiment()], f"attributes.run_id IN ({listed})", max_results=RUNS_AT_ONCE)
+            found.update({str(run.info.run_id): dict(run.data.metrics) for run in runs})
+        return found
 
     def folder_of(self, version: Version) -> Path:
         """The folder of a version's files (`MLmodel` and what it names)."""

@@ -15,8 +15,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from assets.monitoring.panel import HORIZON_DAYS, Panel, level_weekends, panel_of
-from assets.monitoring.shift import FEWEST_PEOPLE, Found, scan
+from assets.monitoring.panel import HORIZON_DAYS, Panel, level_weekends, middle, own_sd, panel_of
+from assets.monitoring.shift import CLIP, FEWEST_DAYS, FEWEST_PEOPLE, Found, scan
 from assets.monitoring.tables import DRIFT, FEATURES
 from models.cohort import Floats
 
@@ -52,6 +52,35 @@ def find_drift(daily: pl.DataFrame, last: Date, features: Sequence[str] = FEATUR
                 }
             )
     return DRIFT.frame(rows)
+
+
+def nightly_shift(
+    daily: pl.DataFrame, last: Date, feature: str, group: str, since: Date
+) -> tuple[list[Date], list[float | None]]:
+    """One feature's nights before and after a change, as the mean distance from people's own past.
+
+    Args:
+        daily: rows of `daily` with `participant`.
+        last: the last day.
+        feature: a column of `daily`.
+        group: as `find_drift` named it.
+        since: the change; everyone's days before it are their past.
+
+    Returns:
+        Days and, for each, the mean over people in own SDs (None where nobody has any).
+    """
+    panel = level_weekends(panel_of(daily, last, (feature,)))
+    start = max(1, panel.days.index(since)) if since in panel.days else len(panel.days) - 1
+    name, _, value = group.partition(" ")
+    having = (
+        (panel.labels[name][:, start:] == value).any(1) if name in panel.labels else np.full(len(panel.people), True)
+    )
+    values, past = panel.values[having], panel.values[having, :start]
+    centre = np.where((~np.isnan(past)).sum(1) >= FEWEST_DAYS, middle(past), np.nan)
+    z = np.clip((values - centre[:, None]) / own_sd(past)[:, None], -CLIP, CLIP)[..., 0]
+    count = (~np.isnan(z)).sum(0)
+    means = [float(total / n) if n else None for total, n in zip(np.nansum(z, axis=0), count, strict=True)]
+    return list(panel.days), means
 
 
 def _groups(panel: Panel) -> Iterator[tuple[str, tuple[Date, ...], Floats, list[int]]]:

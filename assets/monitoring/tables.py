@@ -93,3 +93,21 @@ DECISIONS = Table(
     ),
     keys=(),
 )
+RETIRED = Table(
+    "retired",
+    "Versions that house-keeping took out of the registry: their figures stay.",
+    (
+        Column("version", pl.Int64(), "", "number of the version"),
+        Column("trained_until", pl.Date(), "", "day of the last answer in its training"),
+        Column("answers", pl.Int64(), "count", "self-reports it was fitted on"),
+        Column("people", pl.Int64(), "count", "people they came from"),
+        Column("kind", pl.String(), "", "macro_micro or baseline"),
+        Column("gate", pl.String(), "", "promoted or declined; empty where it was never judged"),
+        Column("reason", pl.String(), "", "why"),
+        Column("gate_figures", pl.String(), "", "the gate's figures as JSON"),
+        Column("metrics", pl.String(), "", "its night's evaluation as JSON: <protocol>.<model>.<figure>"),
+        Column("retired_us", pl.Int64(), "µs UTC", "when it was taken out"),
+    ),
+    keys=(),
+    order=("version",),
+)

@@ -1,0 +1,161 @@
+"""The night's report: what it is made of, and how it becomes one self-contained file in `home/reports`.
+
+Everything in it comes from tables: the catalogue, `daily`, `drift`, the evaluation, the registry, and what Dagster
+knows of its runs. The three sections stand in `sections.py`, the page in `templates/`. The file asks nothing of the
+network, carries its own charts and reads the reader's light or dark setting. It names study codes, never answers.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date as Date
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from assets.lake import Key, Lake
+from assets.learning.tables import EVALUATION
+from assets.monitoring.history import Night, model_history, person_lifts
+from assets.monitoring.operations import Operations
+from assets.monitoring.tables import DAILY, DRIFT
+from assets.study import Home, Study
+from assets.tables import DUMPS
+from models.registry import Registry
+
+FOLDER = "reports"
+TEMPLATES = Path(__file__).with_name("templates")
+OVER_DAYS = 28  # nothing from anybody for so long: the study is over, and the report looks at its last weeks
+LARGEST = 2_000_000  # bytes
+
+
+@dataclass(frozen=True)
+class Material:
+    """Everything a report is made of. `until` is the day it looks back from; `now` the study's local time."""
+
+    study: Study
+    now: datetime
+    until: Date
+    daily: pl.DataFrame
+    dumps: pl.DataFrame
+    drift: pl.DataFrame
+    evaluation: pl.DataFrame
+    people: pl.DataFrame
+    nights: tuple[Night, ...] = ()
+    operations: Operations = field(default_factory=Operations)
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    days: tuple[Date, ...] = ()
+
+    @property
+    def over(self) -> bool:
+        """Whether nobody has given anything for weeks."""
+        return self.until < self.now.date()
+
+
+def gather(home: Home, study: Study, now: datetime, operations: Operations | None = None) -> Material:
+    """Read everything a report is made of.
+
+    Args:
+        home: the data home.
+        study: its settings.
+        now: the study's local time.
+        operations: how the system is doing, where Dagster was asked.
+    """
+    lake, registry = Lake(home.lake), Registry(home.mlflow, study.study.name)
+    daily = lake.read_all(DAILY)
+    return Material(
+        study=study,
+        now=now,
+        until=looked_back_from(daily, now.date()),
+        daily=daily,
+        dumps=lake.read(DUMPS),
+        drift=latest_drift(lake),
+        evaluation=lake.read(EVALUATION),
+        people=person_lifts(home, study),
+        nights=tuple(model_history(home, registry)),
+        operations=operations or Operations(),
+        sizes=sizes(home),
+    )
+
+
+def looked_back_from(daily: pl.DataFrame, today: Date) -> Date:
+    """Today, or the day after the last data of a study that is over."""
+    last = daily["date"].max()
+    if isinstance(last, Date) and (today - last).days > OVER_DAYS:
+        return last + timedelta(days=1)
+    return today
+
+
+def latest_drift(lake: Lake) -> pl.DataFrame:
+    """What the last night that looked for drift found."""
+    days = [key.date for key in lake.keys(DRIFT) if key.date is not None]
+    return lake.read(DRIFT, Key(date=max(days))) if days else DRIFT.empty()
+
+
+def sizes(home: Home) -> dict[str, int]:
+    """Bytes below each part of the home."""
+    parts = (home.inbox, home.lake, home.dagster, home.mlflow, home.scratch, home.root / FOLDER)
+    return {folder.name: _bytes(folder) for folder in parts if folder.exists()}
+
+
+def write_report(home: Home, material: Material) -> Path:
+    """Render the report and put it into `reports/`, in one step, as the night's and as the latest.
+
+    Returns:
+        The night's file.
+    """
+    page = render(material)
+    folder = home.root / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    night = folder / f"{material.now:%Y-%m-%d}.html"
+    for path in (night, folder / "latest.html"):
+        draft = path.with_name(f".tmp-{os.getpid()}-{path.name}")
+        draft.write_text(page, encoding="utf-8")
+        draft.replace(path)
+    return night
+
+
+def render(material: Material) -> str:
+    """The whole page as HTML."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    from assets.monitoring.sections import coordinator, on_call, scientist, summary
+
+    pages = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
+    pages.filters["size"] = human_size
+    context: dict[str, Any] = {
+        "study": material.study.study.name,
+        "night": f"{material.now:%A, %d %B %Y}",
+        "written": f"{material.now:%Y-%m-%d %H:%M} {material.study.timezone}",
+        "over": material.until if material.over else None,
+        "summary": summary(material),
+        "coordinator": coordinator(material),
+        "scientist": scientist(material),
+        "on_call": on_call(material),
+    }
+    return pages.get_template("report.html.j2").render(context)
+
+
+def human_size(count: int) -> str:
+    """Bytes for people."""
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"
+
+
+def _bytes(folder: Path) -> int:
+    """Bytes of all files below; those that vanish while looking are left out."""
+    total = 0
+    for base, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(base, name)).st_size  # noqa: PTH118  # half a million files: no objects
+            except FileNotFoundError:
+                continue
+    return total

@@ -1,0 +1,203 @@
+"""The report's sections as plain values and charts: for the coordinator, the scientist and the person on call.
+
+Each function takes the report's material and returns what the template shows; it decides what deserves a line and
+what a warning. No reading, no HTML of its own: charts come as finished SVG.
+"""
+
+from __future__ import annotations
+
+from datetime import date as Date
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import polars as pl
+from markupsafe import Markup
+
+from assets.monitoring import charts
+from assets.monitoring.advice import advice
+from assets.monitoring.drawing import AS_VARIABLES, inline
+from assets.monitoring.drift import nightly_shift
+from assets.monitoring.history import PROTOCOL, RIVALS, lifts_of
+from assets.monitoring.panel import panel_of
+from assets.monitoring.people import changes
+from assets.monitoring.tables import FEATURES, YIELDS
+from assets.monitoring.yields import ACTIVITIES, Silence, State, grid, silences, totals
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from assets.monitoring.report import Material
+
+SHOWN_DAYS = 28
+FEWEST_NIGHTS = 2  # one night is a table, not a curve
+MOST_ROWS = 40
+STALE = timedelta(hours=26)  # a night and a little: older work that still waits means that a night did not do it
+SHOWN_FIGURES = ("pooled_ccc", "person_ccc", "within_r", "mae", "implied_q", "coverage")
+
+
+def summary(material: Material) -> list[tuple[str, str]]:
+    """The report in a few lines, each with its level: good, note or bad."""
+    stopped = [s for s in _silences(material) if s.state is State.STOPPED]
+    refused = material.dumps.filter(pl.col("state") == "quarantined").height
+    drifted = material.drift.filter("drifted")
+    failed, champion = material.operations.failed, next((n for n in material.nights if n.champion), None)
+    lines = []
+    if failed:
+        lines.append(("bad", f"{len(failed)} step{_s(failed)} of the last night failed: {failed[-1].name}"))
+    elif material.operations.runs:
+        lines.append(("good", "The last night worked"))
+    people = material.daily["participant"].n_unique()
+    lines.append(("good" if people else "note", f"{people} participants have given data"))
+    if stopped:
+        lines.append(("note", f"{len({s.participant for s in stopped})} stopped wearing, speaking or answering"))
+    if refused:
+        lines.append(("note", f"{refused} dump{'s' if refused > 1 else ''} in quarantine"))
+    lines += [("bad", f"Drift in {d['feature']} since {d['since']} ({d['group']})") for d in drifted.to_dicts()]
+    if champion:
+        lines.append(("good", f"Champion: version {champion.version}, from {champion.answers} self-reports"))
+    else:
+        lines.append(("note", "No champion yet"))
+    return lines
+
+
+def coordinator(material: Material) -> dict[str, Any]:
+    """Data yield, silences, quarantine."""
+    daily, last = material.daily, _last(material)
+    shown = daily.filter(pl.col("date") > last - timedelta(days=60))
+    present = [m for m, (column, _) in YIELDS.items() if daily[column].sum()]
+    refused = material.dumps.filter(pl.col("state") == "quarantined").sort("received_us", descending=True)
+    quiet = [s for s in _silences(material) if s.state is not State.GIVING]
+    return {
+        "totals": _svg(charts.totals_chart(totals(shown), AS_VARIABLES), "Data given a day") if present else None,
+        "maps": [(m, _svg(_heat(daily, m, last), f"{m} by day")) for m in present],
+        "days": material.days,
+        "silences": [_silence(s) for s in quiet if s.state is State.STOPPED],
+        "gone": [_silence(s) for s in quiet if s.state in {State.GONE, State.NEVER}],
+        "quarantine": [
+            {"path": row["path"], "reason": row["reason"] or "", "received": _day(row["received_us"], material)}
+            for row in refused.head(MOST_ROWS).iter_rows(named=True)
+        ],
+        "more_quarantined": max(0, refused.height - MOST_ROWS),
+        "states": dict(material.dumps["state"].value_counts(sort=True).iter_rows()),
+    }
+
+
+def scientist(material: Material) -> dict[str, Any]:
+    """Models, lift, coverage, drift, people."""
+    nights = [n for n in material.nights if n.trained_until]
+    dates = [n.trained_until for n in nights if n.trained_until]
+    champions = [i for i, n in enumerate(nights) if n.gate == "promoted"]
+
+    def over_time(figure: str, label: str) -> Markup | None:
+        lines = {m: [n.metric(m, figure) for n in nights] for m in ("macro_micro", *RIVALS)}
+        lines = {m: v for m, v in lines.items() if any(x is not None for x in v)}
+        if not lines or len(dates) < FEWEST_NIGHTS:
+            return None
+        return _svg(charts.lines_chart(dates, lines, label, AS_VARIABLES, marked=champions), f"{label} by night")
+
+    covered = [n.metric("macro_micro", "coverage") for n in nights]
+    level = material.study.gate.coverage
+    lifts = lifts_of(material.people)
+    return {
+        "protocol": PROTOCOL,
+        "ccc": over_time("pooled_ccc", "pooled CCC"),
+        "mae": over_time("mae", "mean absolute error"),
+        "coverage": _svg(
+            charts.lines_chart(dates, {"coverage": covered}, "share of answers inside", AS_VARIABLES, level=level),
+            "Coverage by night",
+        )
+        if any(c is not None for c in covered) and len(dates) >= FEWEST_NIGHTS
+        else None,
+        "nights": [vars(n) | {"lift": n.gate_figures.get("lift")} for n in reversed(material.nights)][:MOST_ROWS],
+        "tables": _tables(material.evaluation),
+        "figures": SHOWN_FIGURES,
+        "people": _svg(charts.people_chart(lifts, AS_VARIABLES), "Lift per person") if len(lifts) else None,
+        "improved": float((lifts > 0).mean()) if len(lifts) else None,
+        "drift": [row | {"chart": _drift_chart(material, row)} for row in material.drift.filter("drifted").to_dicts()],
+        "watched": material.drift.height,
+        "changes": changes(panel_of(material.daily, _last(material)), FEATURES),
+    }
+
+
+def on_call(material: Material) -> dict[str, Any]:
+    """Freshness, the last night's timeline, failures and what to do, sizes."""
+    found, zone = material.operations, ZoneInfo(material.study.timezone)
+    steps = [(s.name, s.start.astimezone(zone), s.end.astimezone(zone), s.error is None) for s in found.steps]
+    stages = [
+        {
+            "name": s.name,
+            "last": f"{s.last.astimezone(zone):%Y-%m-%d %H:%M}" if s.last else "never",
+            "waiting": s.waiting,
+            "stale": bool(s.waiting and s.last and material.now - s.last > STALE),
+        }
+        for s in found.stages
+    ]
+    return {
+        "stages": stages,
+        "timeline": _svg(charts.timeline_chart(steps, AS_VARIABLES), "The last night's steps") if steps else None,
+        "failed": [{"step": s.name, "kind": s.error, "do": advice(s.error or "")} for s in found.failed],
+        "runs": [
+            {
+                "id": r.run_id[:8],
+                "job": r.job,
+                "start": f"{r.start.astimezone(zone):%Y-%m-%d %H:%M:%S}",
+                "status": r.status,
+            }
+            | {"seconds": round((r.end - r.start).total_seconds()) if r.end else None}
+            for r in found.runs
+        ],
+        "sizes": material.sizes,
+    }
+
+
+def _heat(daily: pl.DataFrame, modality: str, last: Date) -> Figure:
+    found = grid(daily, modality, last, SHOWN_DAYS)
+    return charts.heat_map(found, f"{modality}, {found.unit} a day", AS_VARIABLES)
+
+
+def _drift_chart(material: Material, row: dict[str, Any]) -> Markup:
+    days, means = nightly_shift(material.daily, _last(material), row["feature"], row["group"], row["since"])
+    chart = charts.lines_chart(days, {row["feature"]: means}, "own SDs", AS_VARIABLES, since=row["since"])
+    return _svg(chart, f"{row['feature']} by night")
+
+
+def _tables(evaluation: pl.DataFrame) -> dict[str, list[tuple[str, list[float | None]]]]:
+    """Per protocol: models, best pooled CCC first, with their figures."""
+    found: dict[str, dict[str, dict[str, float | None]]] = {}
+    for protocol, model, figure, value in evaluation.select("protocol", "model", "figure", "value").iter_rows():
+        found.setdefault(protocol, {}).setdefault(model, {})[figure] = value
+    tables = {}
+    for protocol, models in found.items():
+        best = sorted(models, key=lambda m: -(models[m].get("pooled_ccc") or -1.0))
+        tables[protocol] = [(m, [models[m].get(f) for f in SHOWN_FIGURES]) for m in best]
+    return tables
+
+
+def _silences(material: Material) -> list[Silence]:
+    given = {a for a, (column, _) in ACTIVITIES.items() if material.daily[column].sum()}
+    known = material.dumps["participant"].drop_nulls().unique().to_list()
+    return [s for s in silences(material.daily, material.until, known) if s.activity in given]
+
+
+def _silence(found: Silence) -> dict[str, Any]:
+    return {"participant": found.participant, "what": found.activity, "since": found.since, "days": found.days}
+
+
+def _last(material: Material) -> Date:
+    """The last whole day: yesterday, or the last with data."""
+    return material.until - timedelta(days=1)
+
+
+def _day(time_us: int | None, material: Material) -> str:
+    if time_us is None:
+        return ""
+    return f"{datetime.fromtimestamp(time_us / 1e6, ZoneInfo(material.study.timezone)):%Y-%m-%d}"
+
+
+def _svg(figure: Figure, alt: str) -> Markup:
+    return Markup(inline(figure, alt))  # noqa: S704  # our own drawing; its texts are escaped by the SVG writer
+
+
+def _s(things: Any) -> str:
+    return "s" if len(things) != 1 else ""

@@ -1,0 +1,162 @@
+import json
+import re
+import xml.dom.minidom
+from dataclasses import replace
+from datetime import datetime, timedelta
+from html.parser import HTMLParser
+
+import pytest
+
+from assets.lake import Key, Lake
+from assets.learning.tables import PREQUENTIAL
+from assets.monitoring.history import Night, model_history, person_lifts
+from assets.monitoring.report import gather, human_size, looked_back_from, render, write_report
+from assets.monitoring.sections import scientist, summary
+from assets.monitoring.tables import DAILY, DRIFT, RETIRED
+from assets.study import Home, Study
+from models.registry import Registry
+from tests.assets.monitoring.material import ZONE, busy, drift_row, empty
+from tests.assets.monitoring.rows import FIRST, day, days
+
+
+class Page(HTMLParser):
+    """What a page asks of others, and its text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
+        asks = {"src", "href", "xlink:href", "srcset", "action", "data", "poster"}
+        self.asked += [value or "" for name, value in attrs if name in asks]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    items = {"happy": {}}
+    return render(busy(Study.model_validate({"study": {"timezone": "Europe/Berlin"}, "items": items})))
+
+
+def test_a_report_asks_nothing_of_the_network(page: str) -> None:
+    asked = [a for a in Page(page).asked if not a.startswith(("#", "data:image/png;base64,", "days/"))]
+    assert asked == []
+    assert "url(http" not in page
+    assert "@import" not in page
+    assert "<script" not in page
+
+
+def test_a_report_reads_the_readers_light_or_dark_setting(page: str) -> None:
+    assert "prefers-color-scheme: dark" in page
+    assert not re.search(r"#0102f\d", page), "a stand-in colour was left over"
+    drawn = re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL)
+    used = {name for svg in drawn for name in re.findall(r"var\(--(\w+)\)", svg)}
+    assert used <= {"ink", "faint", "ground", "first", "second", "third", "good", "bad"}
+    assert {"ink", "first"} <= used
+
+
+def test_a_report_fits_a_phone(page: str) -> None:
+    assert 'name="viewport" content="width=device-width' in page
+    assert len(page.encode()) < 2_000_000
+
+
+def test_every_chart_is_well_formed_and_says_what_it_shows(page: str) -> None:
+    drawn = re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL)
+    assert len(drawn) >= 8
+    for svg in drawn:
+        named = svg.replace("<svg ", '<svg xmlns:xlink="http://www.w3.org/1999/xlink" ', 1)
+        xml.dom.minidom.parseString(named)  # noqa: S318  # our own drawing
+        assert "<title>" in svg
+
+
+def test_ids_of_different_charts_do_not_meet(page: str) -> None:
+    drawn = re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL)
+    clips = [set(re.findall(r'<clipPath id="([^"]+)"', svg)) for svg in drawn]
+    assert sum(map(len, clips)) == len(set().union(*clips))
+
+
+def test_the_report_says_what_happened(page: str) -> None:
+    text = " ".join(Page(page).text.split())
+    assert "1 step of the last night failed: physiology" in text
+    assert "Drift in temperature.temp_c since 2026-04-01 (everyone)" in text
+    assert "1 stopped wearing, speaking or answering" in text
+    assert "1 dump in quarantine" in text
+    assert "Champion: version 4" in text
+    assert "failed with LakeError. The lake refused a write" in text
+    assert "3 – late" in text
+
+
+def test_what_files_are_called_cannot_change_the_page(page: str) -> None:
+    assert "P02/&lt;b&gt;.zip" in page
+    assert "no &lt;zip&gt;" in page
+
+
+def test_an_empty_home_has_a_report(study: Study) -> None:
+    text = Page(render(empty(study))).text
+    assert "Nobody has given anything yet." in text
+    assert "No champion yet" in text
+
+
+def test_models_are_listed_best_first(study: Study) -> None:
+    assert [m for m, _ in scientist(busy(study))["tables"]["P2N"]] == ["macro_micro", "ewma", "global_mean"]
+
+
+def test_a_failure_that_a_later_run_mended_is_no_failure(study: Study) -> None:
+    material = busy(study)
+    failed = material.operations.steps[1]
+    mended = replace(failed, start=failed.end, end=failed.end + timedelta(minutes=5), error=None)
+    operations = replace(material.operations, steps=(*material.operations.steps, mended))
+    assert ("good", "The last night worked") in summary(replace(material, operations=operations))
+
+
+def test_a_study_that_is_over_is_looked_at_from_its_end() -> None:
+    frame = days(day("P1", 0))
+    assert looked_back_from(frame, FIRST + timedelta(days=20)) == FIRST + timedelta(days=20)
+    assert looked_back_from(frame, FIRST + timedelta(days=90)) == FIRST + timedelta(days=1)
+
+
+def test_a_report_is_written_as_the_nights_and_as_the_latest(home: Home, study: Study) -> None:
+    lake = Lake(home.lake)
+    lake.write(DAILY, days(day("P1", 0, worn_h=3.0)).drop("participant"), Key("P1"))
+    lake.write(DRIFT, DRIFT.frame([drift_row() | {"drifted": False}]), Key(date=FIRST))
+    lake.write(DRIFT, DRIFT.frame([drift_row()]), Key(date=FIRST + timedelta(days=1)))
+    material = gather(home, study, datetime(2026, 3, 4, 3, tzinfo=ZONE))
+    path = write_report(home, material)
+    assert path == home.root / "reports" / "2026-03-04.html"
+    assert path.read_text() == (path.parent / "latest.html").read_text()
+    assert material.drift["drifted"].to_list() == [True]
+    assert material.sizes["lake"] > 0
+    assert sorted(p.name for p in path.parent.iterdir()) == ["2026-03-04.html", "latest.html"]
+
+
+def test_lift_is_the_error_spared_in_percent_of_the_scale(home: Home, study: Study) -> None:
+    row = {"participant": "P1", "time_us": 1, "item": "happy", "answer": 50.0, "low": 40.0, "high": 49.0}
+    rows = [
+        row | {"value": 55.0, "baseline": 70.0},
+        row | {"time_us": 2, "value": 52.0, "baseline": 51.0, "high": 60.0},
+    ]
+    Lake(home.lake).write(PREQUENTIAL, PREQUENTIAL.frame(rows))
+    assert person_lifts(home, study).rows() == [("P1", 2, pytest.approx((15 - 1) / 2), 0.5)]
+
+
+def test_retired_versions_stay_in_the_history(home: Home, study: Study) -> None:
+    row = {"version": 1, "trained_until": FIRST, "answers": 5, "people": 2, "kind": "baseline", "gate": "promoted"}
+    figures = {"P2N.macro_micro.mae": 9.0}
+    row |= {"reason": "first", "gate_figures": "{}", "metrics": json.dumps(figures), "retired_us": 1}
+    Lake(home.lake).write(RETIRED, RETIRED.frame([row]))
+    [night] = model_history(home, Registry(home.mlflow, "study"))
+    assert night == Night(1, FIRST, 5, 2, "baseline", "promoted", "first", retired=True, metrics=figures)
+    assert night.metric("macro_micro", "mae") == 9.0
+
+
+@pytest.mark.parametrize(("count", "said"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (3.4e8, "340 MB")])
+def test_sizes_are_said_for_people(count: int, said: str) -> None:
+    assert human_size(int(count)) == said
+
+
+def test_no_table_of_the_report_holds_answers(page: str) -> None:
+    assert "happy" not in page
