@@ -109,6 +109,40 @@ class Reading(Section):
     settle_seconds: float = Field(30.0, ge=0)
 
 
+class Report(Section):
+    """`[report]`: when the morning's report is written, and what turns its checks red."""
+
+    morning: str = "0 7 * * *"
+    deadline: str = "0 8 * * *"
+    quiet_days: int = Field(3, ge=1)
+    quarantined_share: float = Field(0.1, gt=0, le=1)
+
+
+class Notify(Section):
+    """`[notify]`: who is told of a failed night or a red check. Secrets come from the environment, never from here."""
+
+    webhook: str = ""
+    checks: bool = True
+    mail_to: tuple[str, ...] = ()
+    mail_from: str = ""
+    smtp_host: str = ""
+    smtp_port: int = Field(587, ge=1, le=65_535)
+    smtp_security: str = Field("starttls", pattern="^(starttls|tls|none)$")
+    smtp_user: str = ""
+
+
+class Retention(Section):
+    """`[retention]`: what house-keeping keeps (days, or how many), and when it cleans."""
+
+    weekly: str = "0 12 * * 0"
+    runs_days: int = Field(90, ge=7)
+    versions: int = Field(30, ge=2)
+    versions_days: int = Field(90, ge=7)
+    reports_days: int = Field(365, ge=7)
+    logs_days: int = Field(90, ge=7)
+    scratch_days: int = Field(14, ge=1)
+
+
 class ZoneInterval(Section):
     """From this local date on, the participant lives in this zone."""
 
@@ -132,6 +166,9 @@ class Study(Section):
     gate: Gate = Gate()
     training: Training = Training()
     reading: Reading = Reading()
+    report: Report = Report()
+    notify: Notify = Notify()
+    retention: Retention = Retention()
     participants: dict[Annotated[str, Field(pattern=PARTICIPANT_PATTERN)], Participant] = {}
 
     @property

@@ -50,6 +50,31 @@ max_members = 100000                # files in an archive
 max_depth = 3                       # archives inside archives
 settle_seconds = 30.0               # a file changed more recently than this is still being copied: left for later
 
+[report]
+morning = "0 7 * * *"               # the report is written again then, whether or not the night had anything to do
+deadline = "0 8 * * *"              # without a report by then the asset `report` turns red
+quiet_days = 3                      # nothing from anybody for so many days is worth a warning
+quarantined_share = 0.1             # more than this share of a week's dumps refused is worth a warning
+
+[notify]                            # who is told of a failed night or a red check: names of steps only, no data
+webhook = ""                        # Slack-compatible address; better: the variable MACROMICRO_WEBHOOK
+checks = true                       # red checks too, not only failed nights
+mail_to = []                        # addresses; empty sends no mail
+mail_from = ""
+smtp_host = ""
+smtp_port = 587
+smtp_security = "starttls"          # starttls, tls or none
+smtp_user = ""                      # its password only in the variable MACROMICRO_SMTP_PASSWORD
+
+[retention]                         # what house-keeping keeps; the inbox and the lake's data are never touched
+weekly = "0 12 * * 0"               # when it cleans
+runs_days = 90                      # Dagster's runs with their logs; what an asset last made stays
+versions = 30                       # newest model versions kept beside those that an alias names …
+versions_days = 90                  # … and none younger than this is taken out
+reports_days = 365
+logs_days = 90
+scratch_days = 14                   # checkpoints and half-written files nobody has touched for so long
+
 # A participant who lives in another zone from some local date on:
 # [participants.P007]
 # zones = [{{ start = 2026-03-14, timezone = "America/New_York" }}, {{ start = 2026-03-28, timezone = "{timezone}" }}]
