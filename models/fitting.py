@@ -111,7 +111,7 @@ def _learn(model: MacroMicro, cohort: Cohort, held: Held, checkpoint: Path | Non
         for view, seen in ((cohort, seen_online(cohort)), (night, by_night))
     ]
     start = views[0].baseline.double().numpy().clip(0, 1)
-    usual = np.nan_to_num(np.nanmean(np.abs(unit - start)[held.learn], axis=0), nan=0.1)
+    usual = _mean_error(start[held.learn], unit[held.learn])
     torch.manual_seed(model.settings.seed)
     network = Network(
         model.settings, len(model.items), len(model.participants), {m: len(f) for m, f in model.features.items()}
@@ -149,6 +149,11 @@ class _Check:
         network.eval()
         with torch.inference_mode():
             return _score(network(self.inputs).double().numpy(), self.answers, self.usual)
+
+
+def _mean_error(values: Floats, answers: Floats) -> Floats:
+    """Per item; a tenth of the scale for an item that nobody answered."""
+    return np.nan_to_num(_errors(values, answers), nan=0.1)
 
 
 def _errors(values: Floats, answers: Floats) -> Floats:

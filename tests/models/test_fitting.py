@@ -1,0 +1,131 @@
+"""Fitting: same seed same model, a killed fit goes on, and the baseline is kept where that is right."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from models.cohort import Cohort
+from models.errors import CohortError
+from models.fitting import fit, hold_back
+from models.history import seen_online
+from models.macro_micro import MacroMicro
+from models.settings import Settings
+from models.state_space import forecast
+from tests.models.people import made_up
+
+QUICK = Settings(max_epochs=12, patience=12, width=16, layers=1, batch=128, threads=1)
+
+
+class Killed(Exception):  # noqa: N818
+    pass
+
+
+@pytest.fixture(scope="module")
+def cohort() -> Cohort:
+    return made_up(people=6, days=10, coupling=1.5)
+
+
+@pytest.fixture(scope="module")
+def model(cohort: Cohort) -> MacroMicro:
+    return fit(cohort, QUICK)
+
+
+def test_it_learns_from_the_body(cohort: Cohort, model: MacroMicro) -> None:
+    assert model.network is not None
+    assert model.curve[-1]["loss"] < model.curve[0]["loss"]
+    blind = replace(cohort, modalities={"hrv": cohort.modalities["hrv"].masked(np.ones(len(cohort), dtype=bool))})
+    answered = ~np.isnan(cohort.answers)
+
+    def error(of: Cohort) -> float:
+        return float(np.abs(model.predict(of).value - cohort.answers)[answered].mean())
+
+    assert error(cohort) < 0.97 * error(blind)
+
+
+def test_the_same_seed_gives_the_same_bits(cohort: Cohort, model: MacroMicro) -> None:
+    torch.rand(3)  # whatever else drew numbers before
+    again = fit(cohort, QUICK)
+    np.testing.assert_array_equal(again.predict(cohort).value, model.predict(cohort).value)
+
+
+def test_a_killed_fit_goes_on_and_ends_with_the_same_bits(cohort: Cohort, model: MacroMicro, tmp_path: Path) -> None:
+    def die(epoch: int, _: dict[str, float]) -> None:
+        if epoch == 8:
+            raise Killed
+
+    with pytest.raises(Killed):
+        fit(cohort, QUICK, checkpoint=tmp_path, progress=die)
+    assert (tmp_path / "state.json").exists()
+    epochs = []
+    resumed = fit(cohort, QUICK, checkpoint=tmp_path, progress=lambda epoch, _: epochs.append(epoch))
+    assert epochs[0] == 6
+    np.testing.assert_array_equal(resumed.predict(cohort).value, model.predict(cohort).value)
+    assert not (tmp_path / "state.json").exists()
+
+
+def test_too_few_answers_keep_the_baseline_and_say_so() -> None:
+    few = made_up(people=3, days=2)
+    model = fit(few, QUICK)
+    assert model.network is None
+    assert "too few" in model.note
+    expected = forecast(model.population, few, seen_online(few)).value.clip(0, 100)
+    np.testing.assert_array_equal(model.predict(few).value, expected)
+
+
+def test_no_epochs_keep_the_baseline(cohort: Cohort) -> None:
+    model = fit(cohort, replace(QUICK, max_epochs=0))
+    assert model.network is None
+    assert "no epochs" in model.note
+
+
+def test_labels_only_and_items_partly_answered_are_enough() -> None:
+    cohort = made_up(people=5, days=8)
+    partly = cohort.answers.copy()
+    partly[::2, 1] = np.nan
+    partly[:, 2] = np.nan
+    model = fit(replace(cohort, answers=partly), replace(QUICK, max_epochs=3))
+    predicted = model.predict(replace(cohort, answers=partly))
+    assert np.isfinite(predicted.value).all()
+    assert (predicted.low <= predicted.high).all()
+
+
+def test_a_later_answer_moves_no_earlier_prediction(cohort: Cohort, model: MacroMicro) -> None:
+    rank, _ = cohort.rank()
+    changed = replace(cohort, answers=np.where((rank >= 20)[:, None], 3.0, cohort.answers))
+    before, after = model.predict(cohort), model.predict(changed)
+    np.testing.assert_array_equal(before.value[rank <= 20], after.value[rank <= 20])
+    np.testing.assert_array_equal(before.high[rank <= 20], after.high[rank <= 20])
+
+
+def test_a_night_needs_no_body_of_the_moment(cohort: Cohort, model: MacroMicro) -> None:
+    blind = replace(cohort, modalities={"hrv": cohort.modalities["hrv"].masked(np.ones(len(cohort), dtype=bool))})
+    np.testing.assert_array_equal(model.predict(cohort, nightly=True).value, model.predict(blind, nightly=True).value)
+
+
+def test_a_stranger_is_predicted_and_said_to_be_one(cohort: Cohort, model: MacroMicro) -> None:
+    stranger = replace(cohort, participants=("X1", *cohort.participants[1:]))
+    assert not model.knows("X1")
+    assert model.knows(cohort.participants[1])
+    assert np.isfinite(model.predict(stranger).value).all()
+
+
+def test_rows_asked_for_come_alone_but_see_the_whole_past(cohort: Cohort, model: MacroMicro) -> None:
+    rows = np.array([5, 40, 77])
+    np.testing.assert_allclose(model.predict(cohort, rows).value, model.predict(cohort).value[rows], atol=1e-4)
+
+
+def test_another_studys_items_are_refused(cohort: Cohort, model: MacroMicro) -> None:
+    with pytest.raises(CohortError, match="the model knows the items"):
+        model.predict(replace(cohort, items=cohort.items[:2]))
+
+
+def test_held_back_answers_are_each_persons_last(cohort: Cohort) -> None:
+    held = hold_back(cohort, 0.25)
+    assert not (held.learn & held.check).any()
+    assert ((held.learn | held.check) == cohort.labelled).all()
+    for person in range(6):
+        mine = cohort.person == person
+        assert np.flatnonzero(held.learn & mine).max() < np.flatnonzero(held.check & mine).min()

@@ -1,0 +1,34 @@
+"""Intervals hold what they promise for errors of the kind they were calibrated on."""
+
+import numpy as np
+import pytest
+
+from models.intervals import calibrate
+
+
+def test_ninety_per_cent_intervals_hold_ninety_per_cent() -> None:
+    random = np.random.default_rng(0)
+    scale = np.exp(random.normal(size=(20_000, 2)))
+    error = random.gamma(1.0, size=(20_000, 2)) * scale
+    answers = 500 + error
+    half = slice(0, 10_000)
+    kept = calibrate(np.full((10_000, 2), 500.0), scale[half], answers[half], 0.9)
+    low, high = kept.around(np.full((10_000, 2), 500.0), scale[10_000:], np.zeros(2), np.full(2, 1000.0))
+    inside = (low <= answers[10_000:]) & (answers[10_000:] <= high)
+    assert inside.mean(0) == pytest.approx([0.9, 0.9], abs=0.015)
+    assert (low > 500).all()  # errors to one side only: the interval does not reach to the other
+
+
+def test_intervals_end_at_the_scale() -> None:
+    kept = calibrate(np.zeros((0, 1)), np.ones((0, 1)), np.zeros((0, 1)), 0.9)
+    low, high = kept.around(np.array([[1.0], [99.0]]), np.full((2, 1), 30.0), np.zeros(1), np.full(1, 100.0))
+    assert low[0, 0] == 0.0
+    assert high[1, 0] == 100.0
+
+
+def test_an_item_with_few_answers_borrows_from_all() -> None:
+    random = np.random.default_rng(0)
+    answers = random.normal(size=(200, 2))
+    answers[5:, 1] = np.nan
+    kept = calibrate(np.zeros((200, 2)), np.ones((200, 2)), answers, 0.9)
+    assert kept.above[1] == pytest.approx(1.64, abs=0.35)

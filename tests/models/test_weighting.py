@@ -1,0 +1,60 @@
+"""Weightings by hand, and that what DRUW learns is really learned and kept."""
+
+import pytest
+import torch
+
+from models.errors import ModelError
+from models.weighting import KINDS, weighting
+
+
+def test_druw_is_its_formula_step_by_step() -> None:
+    druw = weighting("druw", 3)
+    given = [torch.tensor(v) for v in ([1.0, 2.0, 3.0], [0.5, 2.0, 1.5], [0.4, 1.0, 1.0])]
+    s = torch.full((3,), 1 / 3)
+    rest = torch.log1p(s**2).sum() + abs(1 - s.sum())
+    plain = 1 / (3 * s**2)
+    assert druw.combine(given[0]).item() == pytest.approx(((1 + plain) * given[0]).sum().item() + rest.item(), rel=1e-5)
+    assert druw.combine(given[1]).item() == pytest.approx(((1 + plain) * given[1]).sum().item() + rest.item(), rel=1e-5)
+    dynamic = 3 * torch.softmax(given[1] / given[0] / 10, 0)
+    expected = ((dynamic + plain) * given[2]).sum() + rest
+    assert druw.combine(given[2]).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_rruw_is_druw_without_its_dynamic_part() -> None:
+    losses = torch.tensor([1.0, 2.0])
+    gap = weighting("druw", 2).combine(losses) - weighting("rruw", 2).combine(losses)
+    assert gap.item() == pytest.approx(3.0)
+
+
+def test_s_is_a_parameter_that_moves_and_is_kept() -> None:
+    druw = weighting("druw", 2)
+    assert "s" in dict(druw.named_parameters())
+    assert {"s", "previous", "before_previous", "steps"} <= set(druw.state_dict())
+    optimiser = torch.optim.AdamW(druw.parameters(), lr=0.01)
+    for _ in range(50):
+        optimiser.zero_grad()
+        druw.combine(torch.tensor([2.0, 0.2])).backward()
+        optimiser.step()
+    assert druw.state_dict()["s"][0] > 0.55
+    assert druw.s[0] > druw.s[1]  # the harder item is trusted less
+
+
+def test_previous_losses_carry_no_gradient() -> None:
+    druw = weighting("druw", 2)
+    losses = torch.tensor([1.0, 2.0], requires_grad=True)
+    for _ in range(3):
+        druw.combine(losses * 1.0)
+    assert not druw.previous.requires_grad
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_weighting_gives_every_item_a_gradient(kind: str) -> None:
+    losses = torch.tensor([1.0, 0.5, 2.0], requires_grad=True)
+    weighting(kind, 3).combine(losses).backward()
+    assert losses.grad is not None
+    assert (losses.grad > 0).all()
+
+
+def test_an_unknown_weighting_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ModelError, match="druw"):
+        weighting("best", 3)
