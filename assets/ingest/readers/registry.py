@@ -11,15 +11,16 @@ from functools import cache
 from importlib.metadata import entry_points
 
 from assets.errors import DumpError
-from assets.ingest.readers import e4, self_reports, voice
+from assets.ingest.readers import e4, embraceplus, self_reports, voice
 from assets.ingest.readers.base import Reader
 from assets.ingest.source import Source
 
 ENTRY_POINTS = "macromicro.readers"
-OWN: tuple[Reader, ...] = (e4.READER, voice.READER, self_reports.READER)
+OWN: tuple[Reader, ...] = (e4.READER, embraceplus.READER, voice.READER, self_reports.READER)
 
 _KNOWN = (
     (b"%PDF", "a PDF"),
+    (b"Obj\x01", "an Avro file that is not an EmbracePlus recording"),
     (b"\x89PNG", "a picture"),
     (b"\xff\xd8\xff", "a picture"),
     (b"GIF8", "a picture"),

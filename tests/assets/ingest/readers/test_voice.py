@@ -119,3 +119,58 @@ def test_a_clip_and_its_sidecar_have_another_identity_than_the_clip_alone(study:
     bare, dated = source("a.wav", sound()), source("a.wav", sound(), b'{"time": 1769850900}')
     assert identity(bare, study.reading) != identity(dated, study.reading)
     assert identity(replace(bare, path="P01/b.wav"), study.reading) == identity(bare, study.reading)
+
+
+def phone(codec: str, container: str, seconds: float = 1.0, rate: int = 44_100, created: str | None = None) -> bytes:
+    """A tone as a phone records it."""
+    import av
+
+    sink = io.BytesIO()
+    with av.open(sink, "w", format=container) as file:
+        if created:
+            file.metadata["creation_time"] = created
+        stream = file.add_stream(codec, rate=rate, layout="mono")
+        tone = 0.5 * np.sin(2 * np.pi * 200 * np.arange(int(seconds * rate)) / rate)
+        fifo = av.AudioFifo()
+        frame = av.AudioFrame.from_ndarray((tone[None] * 32767).astype(np.int16), format="s16", layout="mono")
+        frame.sample_rate = rate
+        fifo.write(frame)
+        while part := fifo.read(stream.codec_context.frame_size or 1024, partial=True):
+            file.mux(stream.encode(part))
+        file.mux(stream.encode(None))
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("codec", "container", "rate"),
+    [
+        ("aac", "mp4", 44_100),
+        ("aac", "ipod", 48_000),
+        ("aac", "adts", 22_050),
+        ("libopencore_amrnb", "3gp", 8_000),
+        ("libopencore_amrnb", "amr", 8_000),
+        ("libopus", "webm", 48_000),
+    ],
+)
+def test_what_phones_record_is_read(study: Study, codec: str, container: str, rate: int) -> None:
+    data = phone(codec, container, 2.0, rate)
+    assert voice.READER.claims(source("clip.bin", data))
+    found = clip(NAMED, data, study)
+    heard = samples(found)
+    assert found.duration_s == pytest.approx(2.0, abs=0.15)
+    assert int(np.abs(np.fft.rfft(heard[4000:20_000])).argmax()) == 200
+    assert found.reason is None
+
+
+def test_a_phone_clips_own_metadata_dates_it_last(study: Study) -> None:
+    data = phone("aac", "mp4", created="2026-01-31T12:00:00.000000Z")
+    noon = int(datetime(2026, 1, 31, 12, tzinfo=UTC).timestamp()) * 1_000_000
+    assert clip("voice.m4a", data, study).time_us == noon
+    assert clip(NAMED, data, study).time_us == NINE_FIFTEEN
+
+
+def test_a_cut_phone_clip_is_kept_or_refused_never_a_crash(study: Study) -> None:
+    whole = phone("aac", "adts", 4.0)
+    assert str(clip(NAMED, whole[: len(whole) // 2], study).duration_s) < "4"
+    with pytest.raises(DumpError, match="cannot be decoded"):
+        clip(NAMED, phone("aac", "mp4")[:300], study)
