@@ -16,7 +16,9 @@ def pulse_train(beats_s: np.ndarray, rate: float, seconds: float) -> np.ndarray:
     time = np.arange(round(seconds * rate)) / rate
     wave = np.zeros(len(time))
     for beat in beats_s:
-        wave += np.exp(-(((time - beat) / 0.09) ** 2)) + 0.35 * np.exp(-(((time - beat - 0.25) / 0.1) ** 2))
+        near = slice(max(0, round((beat - 1) * rate)), max(0, round((beat + 1.5) * rate)))
+        late = time[near] - beat
+        wave[near] += np.exp(-((late / 0.09) ** 2)) + 0.35 * np.exp(-(((late - 0.25) / 0.1) ** 2))
     return wave
 
 
