@@ -24,6 +24,11 @@ DAYS = (Date(2023, 11, 15), Date(2023, 11, 16))
 DAY_US = 86_400_000_000
 
 
+@pytest.fixture(autouse=True)
+def _one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MACROMICRO_WORKERS", "1")
+
+
 def record(home: Home, participant: str, day: int, *, seed: int = 0, clips: bool = False) -> None:
     """Put twelve minutes of a day into the lake as the ingest stage does, stamp included."""
     lake, key = Lake(home.lake), Key(participant, DAYS[day])
@@ -64,7 +69,6 @@ def test_a_day_alone_a_range_and_two_workers_give_the_same_bytes(
     for place in (home, other):
         record(place, "P001", 0, seed=1)
         record(place, "P001", 1, seed=2)
-    monkeypatch.setenv("MACROMICRO_WORKERS", "1")
     for day in reversed(DAYS):
         run_unit(PHYSIOLOGY, home, study, wanted_physiology(home, study, {day}), quiet=True)
     monkeypatch.setenv("MACROMICRO_WORKERS", "2")
@@ -124,10 +128,7 @@ def test_a_day_of_beats_alone_still_has_a_heart(home: Home, study: Study) -> Non
     assert set(contents(home)[key]) == {"beats", "hrv"}
 
 
-def test_the_assets_report_counts_pictures_and_checks(
-    home: Home, study: Study, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MACROMICRO_WORKERS", "1")
+def test_the_assets_report_counts_pictures_and_checks(home: Home, study: Study) -> None:
     record(home, "P001", 0, clips=True)
     record(home, "P001", 1)
     upstream = [dg.AssetSpec(name) for name in ("signals", "events", "voice_clips")]
