@@ -89,9 +89,9 @@ def looked_back_from(daily: pl.DataFrame, today: Date) -> Date:
     return today
 
 
-def latest_drift(lake: Lake) -> pl.DataFrame:
-    """What the last night that looked for drift found."""
-    days = [key.date for key in lake.keys(DRIFT) if key.date is not None]
+def latest_drift(lake: Lake, *, before: Date = Date.max) -> pl.DataFrame:
+    """What the last night that looked for drift found; the last one before a day, where one is given."""
+    days = [key.date for key in lake.keys(DRIFT) if key.date is not None and key.date < before]
     return lake.read(DRIFT, Key(date=max(days))) if days else DRIFT.empty()
 
 

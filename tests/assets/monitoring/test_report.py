@@ -28,7 +28,7 @@ class Page(HTMLParser):
         self.text = ""
         self.feed(html)
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         asks = {"src", "href", "xlink:href", "srcset", "action", "data", "poster"}
         self.asked += [value or "" for name, value in attrs if name in asks]
 
