@@ -77,28 +77,26 @@ def build_moments(sources: Sources, days: pl.DataFrame, study: Study, participan
     return frame.select(c.name for c in moments_table(study).columns)
 
 
-def build_asked(moments: pl.DataFrame, days: pl.DataFrame, study: Study, participant: str, day: Date) -> pl.DataFrame:
-    """The same columns for noon of a local day: what is known of it at the end of the day before.
+def build_asked(
+    moments: pl.DataFrame, days: pl.DataFrame, study: Study, participant: str, day: Date
+) -> dict[str, object]:
+    """The same columns for noon of a local day, as one row: what is known of it at the end of the day before.
 
-    The answers are null, the moment's body and voice are missing; `yesterday` and the past of every feature stay.
+    The answers are absent, the moment's body and voice are missing; `yesterday` and the past of every feature stay.
     Moments and days from `day` on are left out.
     """
     zone = Calendar.of(study, participant).zone(Calendar.of(study, participant).span_us(day)[0])
     noon_us = int(datetime.combine(day, time(12), zone).timestamp()) * SECOND_US
     moments, days = moments.filter(pl.col("day") < day), days.filter(pl.col("day") < day)
-    columns: Columns = {}
+    columns = _columns(YESTERDAY, modalities()[YESTERDAY], *_yesterday(days, [day]))
     for modality, features in modalities().items():
-        if modality == YESTERDAY:
-            columns |= _columns(modality, features, *_yesterday(days, [day]))
-            continue
-        seen = np.vstack([numbers(moments, tuple(f"{modality}.{f}" for f in features)), _missing(1, len(features))])
-        known = past(seen)
-        last = Past(known.mean[-1:], known.sd[-1:], known.n[-1:])
-        columns |= _columns(modality, features, Stretch(seen[-1:], np.array([np.nan])), last)
-    clock = _clock(np.array([noon_us]), study, participant)
-    answers = [pl.lit(None, pl.Float64()).alias(f"y_{item}") for item in study.items]
-    row = _frame(columns).with_columns(pl.Series("time_us", [noon_us], pl.Int64()), *clock, *answers)
-    return row.select(c.name for c in moments_table(study).columns)
+        if modality != YESTERDAY:
+            seen = numbers(moments, tuple(f"{modality}.{f}" for f in features))
+            known = past(np.vstack([seen, _missing(1, len(features))]))
+            last = Past(known.mean[-1:], known.sd[-1:], known.n[-1:])
+            columns |= _columns(modality, features, Stretch(_missing(1, len(features)), np.array([np.nan])), last)
+    row = {name: None if np.isnan(value[0]) else value[0].item() for name, value in columns.items()}
+    return {"participant": participant, "time_us": noon_us, "day": day, "local_hour": 12.0, **row}
 
 
 def _clock(times: Ints, study: Study, participant: str) -> tuple[pl.Series, pl.Series]:

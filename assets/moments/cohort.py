@@ -66,7 +66,7 @@ def asked(home: Home, study: Study, participants: Sequence[str] | None = None, d
         day: the day asked about; the one after the last day with data by default.
 
     Returns:
-        A moments frame without answers. Only days before `day` are used: no body or voice of the moment itself.
+        Moments without answers. Only days before `day` are used: no body or voice of the moment itself.
         The lists `past_age_h` (hours before `time_us`, oldest first) and `past_<item>` hold the person's answers;
         `nightly` is true: this is the frame that the registered model takes.
     """
@@ -75,7 +75,8 @@ def asked(home: Home, study: Study, participants: Sequence[str] | None = None, d
         day = last + timedelta(days=1) if last else Date.min
     codes = people(home) if participants is None else sorted(participants)
     rows = [_row(home, study, code, day) for code in codes] if day > Date.min else []
-    frame = pl.concat(rows) if rows else _whose(moments_table(study).empty(), None)
+    schema = {"participant": pl.String(), **moments_table(study).empty().schema}
+    frame = pl.DataFrame(rows, schema={n: t for n, t in schema.items() if not n.startswith("y_")})
     past = load_moments(home, study, set(codes), ["time_us", "day", *(f"y_{item}" for item in study.items)])
     return with_history(frame, past, study, nightly=True).with_columns(nightly=pl.lit(True))
 
@@ -108,10 +109,10 @@ def with_history(rows: pl.DataFrame, moments: pl.DataFrame, study: Study, *, nig
     return rows.join(lists, on=key, how="left", maintain_order="left").with_columns(filled)
 
 
-def _row(home: Home, study: Study, participant: str, day: Date) -> pl.DataFrame:
+def _row(home: Home, study: Study, participant: str, day: Date) -> dict[str, object]:
     lake, key = Lake(home.lake), Key(participant)
     moments, days = lake.read(moments_table(study), key), lake.read(DAYS, key)
-    return _whose(build_asked(moments, days, study, participant, day), participant)
+    return build_asked(moments, days, study, participant, day)
 
 
 def _whose(frame: pl.DataFrame, participant: str | None) -> pl.DataFrame:
