@@ -1,13 +1,14 @@
 """Fitting the default model: baseline first, then the network's correction if validation says it helps.
 
-The latest share of each person's training answers is kept to decide when to stop; the network that was best there is
-kept, and when none beats the baseline the baseline itself is. Everything random follows from the seed. A checkpoint
-makes a killed fit go on where it stopped and end with the same bits. Evaluation on other answers belongs to
-`evaluation.py`.
+The latest share of each person's training answers is kept to decide how long to train. Where no epoch beats the
+baseline there, the baseline itself is kept. Else a few members are trained for as many epochs on all answers, because
+the latest say most about a person, and averaged. Everything random follows from the seed. A checkpoint makes a killed
+fit go on where it stopped and end with the same bits. Evaluation on other answers belongs to `evaluation.py`.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from models.inputs import Inputs, build
 from models.intervals import calibrate
 from models.macro_micro import MacroMicro, error_scale
 from models.metrics import mae, pooled_ccc, sums
-from models.network import Network
+from models.network import Ensemble, Network
 from models.protocols import nightly_view
 from models.settings import Settings
 from models.standardise import learn
@@ -63,33 +64,35 @@ def fit(
     Args:
         cohort: the moments; rows without answers only carry history.
         settings: seeds, sizes, limits.
-        checkpoint: folder for resuming a killed fit; emptied when the fit ends.
+        checkpoint: folder for resuming a killed fit; removed when the fit ends.
         progress: called after each epoch with its number and figures.
     """
     settings = settings or Settings()
     held = hold_back(cohort, settings.validation)
-    model = _baseline(cohort, settings, held)
-    if int(cohort.labelled.sum()) < settings.min_answers:
+    model = _calibrate(_baseline(cohort, settings), cohort, held)
+    answered = int(cohort.labelled.sum())
+    if answered < settings.min_answers:
         model.note = (
-            f"{int(cohort.labelled.sum())} answered moments are too few to learn from "
+            f"{answered} answered moments are too few to learn from "
             f"(training.min_answers = {settings.min_answers}); the baseline is kept"
         )
-        return _with_intervals(model, cohort, held)
-    if settings.max_epochs == 0:
+    elif settings.max_epochs == 0:
         model.note = "no epochs were asked for; the baseline is kept"
-        return _with_intervals(model, cohort, held)
-    with _threads(settings.threads):
-        _learn(model, cohort, held, checkpoint, progress)
-    return _with_intervals(model, cohort, held)
+    else:
+        with _threads(settings.threads):
+            _learn(model, cohort, held, checkpoint, progress)
+    if checkpoint is not None:
+        shutil.rmtree(checkpoint, ignore_errors=True)
+    return model
 
 
-def _baseline(cohort: Cohort, settings: Settings, held: Held) -> MacroMicro:
+def _baseline(cohort: Cohort, settings: Settings) -> MacroMicro:
     standards = {
-        name: learn(m, held.learn, cohort.person)
+        name: learn(m, cohort.labelled, cohort.person)
         for name, m in cohort.modalities.items()
-        if int((~np.isnan(m.values[held.learn])).any(axis=1).sum()) >= FEWEST_PRESENT
+        if int((~np.isnan(m.values[cohort.labelled])).any(axis=1).sum()) >= FEWEST_PRESENT
     }
-    participants = tuple(cohort.participants[p] for p in np.unique(cohort.person[held.learn]))
+    participants = tuple(cohort.participants[p] for p in np.unique(cohort.person[cohort.labelled]))
     return MacroMicro(
         settings=settings,
         items=cohort.items,
@@ -103,31 +106,61 @@ def _baseline(cohort: Cohort, settings: Settings, held: Held) -> MacroMicro:
 
 
 def _learn(model: MacroMicro, cohort: Cohort, held: Held, checkpoint: Path | None, progress: Progress | None) -> None:
-    unit = (cohort.answers - cohort.low) / cohort.span
-    known = {p: n for n, p in enumerate(model.participants)}
-    night, by_night = nightly_view(cohort)
-    views = [
-        build(view, seen, model.population, model.standards, known)
-        for view, seen in ((cohort, seen_online(cohort)), (night, by_night))
-    ]
-    start = views[0].baseline.double().numpy().clip(0, 1)
-    usual = _mean_error(start[held.learn], unit[held.learn])
-    torch.manual_seed(model.settings.seed)
-    network = Network(
-        model.settings, len(model.items), len(model.participants), {m: len(f) for m, f in model.features.items()}
-    )
-    learned = tuple(v.take(_index(held.learn)) for v in views)
-    training = Training(network, (learned[0], learned[1]), unit[held.learn], usual, model.settings)
-    checks = [_Check.of(v.take(_index(held.check)), unit[held.check]) for v in views]
-    best = training.run(
-        lambda n: sum(c.score(n) for c in checks) / 2, sum(c.untouched for c in checks) / 2, checkpoint, progress
-    )
+    """Choose how long to train on held-back answers, calibrate on them, then train the members on everything."""
+    material = _Material.of(model, cohort)
+    network = material.network(model.settings.seed)
+    training = material.training(network, held.learn)
+    checks = [_Check.of(v.take(_index(held.check)), material.unit[held.check]) for v in material.views]
+    start = sum(c.untouched for c in checks) / 2
+    best = training.choose(lambda n: sum(c.score(n) for c in checks) / 2, start, _under(checkpoint, "choose"), progress)
     model.curve = training.curve
     if best is None:
         model.note = "no correction beat the personal baseline on held-back answers; the baseline is kept"
         return
     network.load_state_dict(best)
-    model.network = network
+    model.network = Ensemble([network])
+    _calibrate(model, cohort, held)
+    members = []
+    for member in range(model.settings.members):
+        network = material.network(model.settings.seed + 1000 * (member + 1))
+        again = material.training(network, cohort.labelled)
+        network.load_state_dict(again.train(training.best_epoch, _under(checkpoint, f"member{member}"), progress))
+        members.append(network)
+    model.network = Ensemble(members or [network])
+
+
+@dataclass(frozen=True)
+class _Material:
+    """What every training of one fit shares."""
+
+    model: MacroMicro
+    views: tuple[Inputs, Inputs]
+    unit: Floats
+
+    @classmethod
+    def of(cls, model: MacroMicro, cohort: Cohort) -> _Material:
+        known = {p: n for n, p in enumerate(model.participants)}
+        night, by_night = nightly_view(cohort)
+        online = build(cohort, seen_online(cohort), model.population, model.standards, known)
+        nightly = build(night, by_night, model.population, model.standards, known)
+        return cls(model, (online, nightly), (cohort.answers - cohort.low) / cohort.span)
+
+    def network(self, seed: int) -> Network:
+        """A new network; the seed decides its first weights and everything drawn in its training."""
+        torch.manual_seed(seed)
+        sizes = {m: len(f) for m, f in self.model.features.items()}
+        return Network(self.model.settings, len(self.model.items), len(self.model.participants), sizes)
+
+    def training(self, network: Network, rows: Mask) -> Training:
+        """Training on some rows, errors told relative to the baseline's on them."""
+        start = self.views[0].baseline.double().numpy()[rows]
+        online, nightly = (v.take(_index(rows)) for v in self.views)
+        usual = _mean_error(start, self.unit[rows])
+        return Training(network, (online, nightly), self.unit[rows], usual, self.model.settings)
+
+
+def _under(folder: Path | None, name: str) -> Path | None:
+    return None if folder is None else folder / name
 
 
 @dataclass(frozen=True)
@@ -165,8 +198,8 @@ def _score(values: Floats, answers: Floats, usual: float) -> float:
     return float(agreement.mean() - np.nanmean(_errors(values, answers)) / usual)
 
 
-def _with_intervals(model: MacroMicro, cohort: Cohort, held: Held) -> MacroMicro:
-    """Calibrate on the held-back answers, online and nightly."""
+def _calibrate(model: MacroMicro, cohort: Cohort, held: Held) -> MacroMicro:
+    """Interval widths from the held-back answers, online and nightly."""
     night, by_night = nightly_view(cohort)
     for name, view, seen in (("online", cohort, seen_online(cohort)), ("nightly", night, by_night)):
         value, scale = model.values(view, seen), error_scale(model.population, view, seen)

@@ -18,7 +18,7 @@ from models.errors import CohortError
 from models.history import history, seen_online
 from models.inputs import build
 from models.intervals import Intervals
-from models.network import Network
+from models.network import Ensemble
 from models.protocols import nightly_view
 from models.settings import Settings
 from models.standardise import Standard
@@ -51,7 +51,7 @@ class MacroMicro:
     participants: tuple[str, ...]
     population: Population
     standards: dict[str, Standard]
-    network: Network | None
+    network: Ensemble | None
     intervals: dict[str, Intervals]
     note: str = ""
     curve: list[dict[str, float]] = field(default_factory=list)

@@ -6,7 +6,7 @@ says. What the numbers mean in scale units, and training, belong to `macro_micro
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +42,18 @@ class Network(nn.Module):
         tokens = self.micro.modulate(self.trunk(inputs), inputs.person)
         shared = self.head(tokens)[..., 0] + (tokens * self.own_head).sum(-1)
         return inputs.baseline + torch.as_tensor(shared) + self.micro.correction(inputs)
+
+
+class Ensemble(nn.Module):
+    """The mean of several networks that were trained alike from different seeds."""
+
+    def __init__(self, members: Sequence[Network]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, inputs: Inputs) -> Tensor:
+        """Mean prediction, (batch, items)."""
+        return torch.stack([member(inputs) for member in self.members]).mean(0)
 
 
 def macro_only(inputs: Inputs, people: int) -> Inputs:

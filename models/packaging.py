@@ -23,7 +23,7 @@ from models.cohort import Item
 from models.errors import ModelError
 from models.intervals import Intervals
 from models.macro_micro import MacroMicro
-from models.network import Network
+from models.network import Ensemble, Network
 from models.settings import Settings
 from models.standardise import Standard
 from models.state_space import Population
@@ -48,7 +48,7 @@ def save(model: MacroMicro, folder: Path) -> None:
         "items": [[i.name, i.low, i.high] for i in model.items],
         "features": {m: list(f) for m, f in model.features.items()},
         "participants": list(model.participants),
-        "corrects": model.network is not None,
+        "members": 0 if model.network is None else len(model.network.members),
         "note": model.note,
         "curve": model.curve,
     }
@@ -80,8 +80,11 @@ def load(folder: Path) -> MacroMicro:
     settings = Settings(**told["settings"])
     figures = load_arrays(folder / FIGURES)
     network = None
-    if told["corrects"]:
-        network = Network(settings, len(items), len(told["participants"]), {m: len(f) for m, f in features.items()})
+    if told["members"]:
+        sizes = {m: len(f) for m, f in features.items()}
+        network = Ensemble(
+            [Network(settings, len(items), len(told["participants"]), sizes) for _ in range(told["members"])]
+        )
         try:
             network.load_state_dict(load_tensors(folder / WEIGHTS))
         except (RuntimeError, FileNotFoundError) as error:

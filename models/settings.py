@@ -14,6 +14,7 @@ class Settings:
 
     `validation` is the share of each person's answers, the latest ones, that decide when to stop. `min_answers` is
     how many labelled rows a fit needs; with fewer the baseline is kept. `coverage` is what intervals aim at.
+    `members` networks are averaged.
     `nightly_share` is how often a training row is seen as a nightly batch would see it.
     """
 
@@ -31,6 +32,7 @@ class Settings:
     modality_dropout: float = 0.2
     rank: int = 4
     slopes: int = 6
+    members: int = 2
     weighting: str = "druw"
     mae_weight: float = 1.0
     nightly_share: float = 0.4

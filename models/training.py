@@ -7,6 +7,7 @@ going on from it gives the same bits as never having stopped.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -57,20 +58,19 @@ class Training:
         self.curve: list[dict[str, float]] = []
         self.best: dict[str, Tensor] | None = None
         self.best_score, self.epoch, self.best_epoch, self.steps = float("-inf"), 0, 0, 0
+        self.digest = self._digest()
         per_person = float((~torch.isnan(self.answers)).sum()) / max(network.micro.people, 1) / answers.shape[1]
         error = float(self.usual.mean())
         self.information = {"bias": per_person / error**2, "film": per_person, "slopes": 0.1 * per_person / error**2}
 
-    def run(
+    def choose(
         self, score: Score, start: float, checkpoint: Path | None, progress: Progress | None
     ) -> dict[str, Tensor] | None:
         """Train until validation stops improving; the best weights, or None where `start` was never beaten."""
         self.best_score = start
-        if checkpoint is not None:
-            self._resume(checkpoint)
+        self._resume(checkpoint)
         while self.epoch < self.settings.max_epochs and self.epoch - self.best_epoch < self.settings.patience:
             loss = self._epoch()
-            self.epoch += 1
             reached = self._score_of_average(score)
             self.curve.append({"loss": loss, "score": reached})
             if reached > self.best_score + 1e-5:
@@ -78,12 +78,21 @@ class Training:
                 self.best = {n: v.clone() for n, v in self.average.items()}
             if progress is not None:
                 progress(self.epoch, {"loss": loss, "score": reached, "best": self.best_score})
-            if checkpoint is not None and self.epoch % EVERY == 0:
-                self._store(checkpoint)
-        if checkpoint is not None:
-            for name in ("state.safetensors", "state.json"):
-                (checkpoint / name).unlink(missing_ok=True)
+            self._store(checkpoint)
+        self._store(checkpoint, due=True)
         return self.best
+
+    def train(self, epochs: int, checkpoint: Path | None, progress: Progress | None) -> dict[str, Tensor]:
+        """Train for so many epochs; the average of weights at the end."""
+        self._resume(checkpoint)
+        while self.epoch < epochs:
+            loss = self._epoch()
+            self.curve.append({"loss": loss})
+            if progress is not None:
+                progress(self.epoch, {"loss": loss, "score": float("nan")})
+            self._store(checkpoint)
+        self._store(checkpoint, due=True)
+        return self.average
 
     def _epoch(self) -> float:
         self.network.train()
@@ -91,6 +100,7 @@ class Training:
         batches = order.chunk(max(1, round(len(order) / self.settings.batch)))
         for rows in batches:
             total += self._step(rows)
+        self.epoch += 1
         return total / len(batches)
 
     def _step(self, rows: Tensor) -> float:
@@ -112,6 +122,15 @@ class Training:
             self.average[name].mul_(keep).add_(value, alpha=1 - keep)
         return float(losses.detach().mean())
 
+    def _digest(self) -> str:
+        """What a checkpoint must have been made of to be gone on from: settings, first weights, inputs, answers."""
+        content = hashlib.sha256(json.dumps(self.settings.as_dict(), sort_keys=True).encode())
+        for tensor in (*self.network.state_dict().values(), self.answers, self.online.history, self.nightly.history):
+            content.update(tensor.numpy().tobytes())
+        for values in self.online.values.values():
+            content.update(values.numpy().tobytes())
+        return content.hexdigest()
+
     def _score_of_average(self, score: Score) -> float:
         current = {n: v.clone() for n, v in self.network.state_dict().items()}
         self.network.load_state_dict(self.average)
@@ -119,7 +138,9 @@ class Training:
         self.network.load_state_dict(current)
         return reached
 
-    def _store(self, folder: Path) -> None:
+    def _store(self, folder: Path | None, *, due: bool = False) -> None:
+        if folder is None or not (due or self.epoch % EVERY == 0):
+            return
         folder.mkdir(parents=True, exist_ok=True)
         tensors = {f"network.{n}": v for n, v in self.network.state_dict().items()}
         tensors |= {f"average.{n}": v for n, v in self.average.items()}
@@ -129,7 +150,7 @@ class Training:
             tensors |= {f"optimiser.{place}.{n}": v for n, v in moments.items()}
         tensors["random"] = torch.get_rng_state()
         numbers = {
-            "settings": self.settings.as_dict(),
+            "digest": self.digest,
             "epoch": self.epoch,
             "best_epoch": self.best_epoch,
             "best_score": self.best_score,
@@ -143,18 +164,16 @@ class Training:
         (folder / "state.json.part").write_text(json.dumps(numbers))
         (folder / "state.json.part").replace(folder / "state.json")
 
-    def _resume(self, folder: Path) -> None:
-        if not (folder / "state.json").exists() or not (folder / "state.safetensors").exists():
+    def _resume(self, folder: Path | None) -> None:
+        if folder is None or not (folder / "state.json").exists() or not (folder / "state.safetensors").exists():
             return
         numbers, tensors = json.loads((folder / "state.json").read_text()), load_file(folder / "state.safetensors")
-        if numbers["settings"] != self.settings.as_dict() or int(tensors["steps"]) != numbers["steps"]:
+        if numbers["digest"] != self.digest or int(tensors["steps"]) != numbers["steps"]:
             return
 
         def part(name: str) -> dict[str, Tensor]:
             return {n.removeprefix(f"{name}."): v for n, v in tensors.items() if n.startswith(f"{name}.")}
 
-        if {n: v.shape for n, v in part("network").items()} != {n: v.shape for n, v in self.average.items()}:
-            return
         self.network.load_state_dict(part("network"))
         self.weighting.load_state_dict(part("weighting"))
         self.average, self.best = part("average"), part("best") or None

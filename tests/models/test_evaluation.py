@@ -49,13 +49,14 @@ def test_predictions_behind_the_table_are_handed_on(evaluation: Evaluation, coho
 
 def test_answers_permuted_within_people_fall_to_the_personal_mean() -> None:
     random = np.random.default_rng(0)
-    cohort = made_up(people=40, days=8, coupling=2.0)
+    cohort = made_up(people=40, days=6, coupling=2.0)
     answers = cohort.answers.copy()
     for person in range(len(cohort.participants)):
         rows = np.flatnonzero((cohort.person == person) & cohort.labelled)
         answers[rows] = answers[random.permutation(rows)]
     table = evaluate(replace(cohort, answers=answers), QUICK, ("P2",), draw_count=50).table["P2"]
-    assert table[MODEL]["pooled_ccc"] < table["personal_mean"]["pooled_ccc"] + 0.03
+    assert table[MODEL]["within_r"] < 0.1
+    assert table[MODEL]["pooled_ccc"] < table["personal_mean"]["pooled_ccc"] + 0.05  # 40 people: ±.03 by chance
 
 
 def test_an_unknown_protocol_is_refused(cohort: Cohort) -> None:

@@ -58,12 +58,12 @@ def test_a_killed_fit_goes_on_and_ends_with_the_same_bits(cohort: Cohort, model:
 
     with pytest.raises(Killed):
         fit(cohort, QUICK, checkpoint=tmp_path, progress=die)
-    assert (tmp_path / "state.json").exists()
+    assert (tmp_path / "choose" / "state.json").exists()
     epochs = []
     resumed = fit(cohort, QUICK, checkpoint=tmp_path, progress=lambda epoch, _: epochs.append(epoch))
-    assert epochs[0] == 6
+    assert epochs[0] == 6  # the first epoch after the last checkpoint
     np.testing.assert_array_equal(resumed.predict(cohort).value, model.predict(cohort).value)
-    assert not (tmp_path / "state.json").exists()
+    assert not tmp_path.exists()
 
 
 def test_too_few_answers_keep_the_baseline_and_say_so() -> None:
