@@ -49,10 +49,11 @@ class StudySection(Section):
 
 
 class Item(Section):
-    """One self-report item, `[items.<name>]`: the ends of its scale."""
+    """One self-report item, `[items.<name>]`: the ends of its scale, and what exports call it (question ids, texts)."""
 
     low: float = 0.0
     high: float = 100.0
+    aliases: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

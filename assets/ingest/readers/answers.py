@@ -22,7 +22,10 @@ from assets.ingest.recording import ANSWER_SCHEMA, Recording
 from assets.ingest.times import days_first, parse, to_us
 from assets.study import PARTICIPANT_PATTERN, Item
 
-MISSING = {"", "na", "n/a", "nan", "null", "none", "-", ".", "missing", "skipped", "#n/a", "<na>"}
+MISSING = {
+    "", "na", "n/a", "nan", "null", "none", "-", ".", "missing", "skipped", "#n/a", "<na>", "n.a.", "not answered",
+    "[not completed]",
+}  # fmt: skip
 MISSING_CODES = {float(c) for c in (9999, 9998, 999, 998, 99, 98, 88, 77, -1, -2, -9, -77, -88, -99, -999, -9999)}
 _WORDS = {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
 
@@ -42,8 +45,27 @@ class Rows:
 
 
 def known_items(context: Context) -> dict[str, str]:
-    """The study's items by their plain name."""
-    return {plain(name): name for name in context.study.items}
+    """The study's items by their plain name and their plain aliases."""
+    items = context.study.items
+    named = {plain(alias): name for name, item in items.items() for alias in item.aliases}
+    return named | {plain(name): name for name in items}
+
+
+def item_named(text: str, items: Mapping[str, str]) -> str | None:
+    """The item that an export means by a column or question, or None.
+
+    Exports decorate names: `mood[happy]` and `G01Q02. happy` (LimeSurvey), `value.happy` (RADAR), `happy_slider`.
+    """
+    inside = re.search(r"\[([^\]]+)\]", text)
+    forms = [
+        text,
+        inside[1] if inside else "",
+        text.split(".", maxsplit=1)[0],
+        text.rsplit(".", 1)[-1],
+        text.rsplit("/", 1)[-1],
+    ]
+    forms.append(re.sub(r"_(?:slider\w*|score|value|num|likert)$", "", text, flags=re.IGNORECASE))
+    return next((items[plain(f)] for f in forms if plain(f) in items), None)
 
 
 def answers(rows: Rows, context: Context, remarks: Sequence[str] = ()) -> Recording:

@@ -1,89 +1,170 @@
-"""Self-report tables: one row a prompt, one column an item of the study, a participant and a time.
+"""Self-report tables: CSV, TSV, XLSX or JSON; one column an item (wide) or one row an answer (long).
 
 The participant is a column, or the folder that the table lies in. Times carry an offset or a zone name, or are on
 the participant's own clock; where several columns hold times, the one of answering counts. Columns that are neither
-are named in a remark, so that a misspelt item is noticed.
+are named in a remark, so that a misspelt item is noticed. What single survey apps do differently stands in
+`survey_apps.py`, what becomes of values in `answers.py`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from assets.errors import DumpError
-from assets.ingest.readers.answers import Rows, answers, known_items
+from assets.ingest.readers.answers import Rows, answers, item_named, known_items
 from assets.ingest.readers.base import Context, Reader
+from assets.ingest.readers.json_tables import is_json, json_table, parse_json
+from assets.ingest.readers.survey_apps import adapted, is_beiwe
 from assets.ingest.readers.text_tables import TextTable, header, parse_table, plain
+from assets.ingest.readers.workbooks import is_workbook, sheets
 from assets.ingest.recording import Recording
 from assets.ingest.source import Source
 from assets.study import Study
 
 PARTICIPANT_NAMES = (
     "participant", "participantid", "participantcode", "participantnumber", "pid", "ppid", "subject", "subjectid",
-    "subjid", "subj", "studyid", "studycode", "userid", "user", "recordid", "connectionid", "alias", "code", "id",
+    "subjid", "subj", "studyid", "studycode", "token", "externalreference", "userid", "user", "recordid", "alias",
+    "connectionid", "code", "deviceid", "id",
 )  # fmt: skip
 # In order of preference: when it was answered, then when it was begun, then when it was asked.
 TIME_NAMES = (
     "timecompleted", "completedat", "completed", "completiontime", "answeredat", "answertime", "answered", "submitdate",
     "submittedat", "submitted", "responsetime", "responsedatetime", "recordeddate", "finishedat", "endtime", "enddate",
     "end", "time", "timestamp", "datetime", "timeutc", "utctime", "localtime", "dateandtime", "datestamp", "start",
-    "starttime", "startedat", "startdate", "begin", "timestart", "prompttime", "promptedat", "notificationtime",
-    "timenotification", "scheduledtime", "scheduled", "sent",
+    "starttime", "started", "startedat", "startdate", "begin", "timestart", "prompttime", "promptedat",
+    "notificationtime", "timenotification", "scheduledtime", "scheduled", "timestampscheduled", "sent",
 )  # fmt: skip
 DATE_NAMES = ("date", "day", "answerdate", "responsedate")
 CLOCK_NAMES = ("time", "clock", "timeofday", "hour", "clocktime")
 ZONE_NAMES = ("timezone", "tz", "zone", "utcoffset", "offset", "timezoneoffset")
+ITEM_NAMES = ("item", "question", "questionid", "variable", "questionname", "itemname", "scale", "key", "name")
+VALUE_NAMES = ("value", "answer", "response", "score", "rating", "result")
 _SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Found:
+    """Which columns hold what (indices); `used` are all that are understood."""
+
+    who: int | None
+    zone: int | None
+    times: Sequence[str]
+    used: frozenset[int]
 
 
 def _claims(source: Source) -> bool:
     if not source.single:
         return False
-    names = [plain(n) for n in header(source.head())]
-    return any(n in TIME_NAMES or n in DATE_NAMES for n in names)
+    if is_workbook(source) or is_json(source):
+        return True
+    names = header(source.head())
+    return is_beiwe(names) or any(_is_time(_known(n)) for n in names)
 
 
 def read(source: Source, context: Context) -> Recording:
-    """Read a wide table.
+    """Read a table, whichever way it was exported.
 
     Raises:
         DumpError: it has no column of times, no item of the study, or no answer that can be used.
     """
-    table = parse_table(source.only.read(context.most_bytes))
-    names = [plain(n) for n in table.names]
-    who, zone = _first(names, PARTICIPANT_NAMES), _first(names, ZONE_NAMES)
-    times, used = _times(table, names)
+    data = source.only.read(context.most_bytes)
+    if is_json(source):
+        return _read(adapted(json_table(parse_json(data)), source), context)
+    if not is_workbook(source):
+        return _read(adapted(parse_table(data), source), context)
+    refused = "the workbook has no sheet with rows"
+    for sheet in sheets(data, context.most_bytes):
+        try:
+            return _read(adapted(sheet, source), context)
+        except DumpError as error:
+            refused = str(error)
+    raise DumpError(refused)
+
+
+def _read(table: TextTable, context: Context) -> Recording:
+    names = [_known(n) for n in table.names]
+    found = _columns(table, names)
+    item, value = _first(names, ITEM_NAMES), _first(names, VALUE_NAMES)
     items = known_items(context)
-    columns = {n: items[name] for n, name in enumerate(names) if name in items and n not in used}
-    if not columns:
-        message = f"none of its columns is an item of study.toml: it has {_listed(table.names)}; "
-        message += f"the study has {_listed(items.values())}"
+    wide = {
+        n: known for n, text in enumerate(table.names) if n not in found.used and (known := item_named(text, items))
+    }
+    if not wide and item is not None and value is not None:
+        values, unknown = _long(table, item, value, items)
+        understood = found.used | {item, value}
+    else:
+        values, unknown = {known: table.column(n) for n, known in wide.items()}, []
+        understood = found.used | set(wide)
+    if not values:
+        message = f"none of its columns is an item of study.toml: it has {_listed(unknown or table.names)}; "
+        message += f"the study has {_listed(context.study.items)} (an item's aliases may name what exports call it)"
         raise DumpError(message)
-    understood = {*columns, who, zone, *used}
-    unknown = [table.names[n] for n, name in enumerate(names) if name and n not in understood]
-    remarks = [f"columns that are no item of the study: {_listed(unknown)}"] if unknown else []
+    left = unknown or [table.names[n] for n, name in enumerate(names) if name and n not in understood]
+    what = "questions" if unknown else "columns"
+    remarks = [f"{what} that are no item of the study: {_listed(left)}"] if left else []
     remarks += [f"{table.ragged} rows have more fields than the header, left out"] if table.ragged else []
-    rows = Rows(
-        times=times,
-        values={item: table.column(n) for n, item in columns.items()},
-        participants=table.column(who) if who is not None else None,
-        zones=table.column(zone) if zone is not None else None,
-    )
-    return answers(rows, context, remarks)
+    participants = table.column(found.who) if found.who is not None else None
+    zones = table.column(found.zone) if found.zone is not None else None
+    return answers(Rows(found.times, values, participants, zones), context, remarks)
 
 
-def _times(table: TextTable, names: Sequence[str]) -> tuple[list[str], set[int]]:
-    """Each row's time as text, and the columns of times."""
+def _long(
+    table: TextTable, item: int, value: int, items: dict[str, str]
+) -> tuple[dict[str, Sequence[str]], Sequence[str]]:
+    """One answer a row: each item's values with nothing in the rows of the others, and what is no item."""
+    asked = [item_named(text, items) for text in table.column(item)]
+    given = table.column(value)
+    present = dict.fromkeys(a for a in asked if a)
+    values: dict[str, Sequence[str]] = {
+        known: [v if a == known else "" for a, v in zip(asked, given, strict=True)] for known in present
+    }
+    unknown = dict.fromkeys(t for t, a in zip(table.column(item), asked, strict=True) if a is None and t)
+    return values, list(unknown)
+
+
+def _columns(table: TextTable, names: Sequence[str]) -> Found:
     found = [n for name in TIME_NAMES for n, own in enumerate(names) if own == name]
+    found += [n for n, own in enumerate(names) if own not in TIME_NAMES and _is_time(own) and own not in DATE_NAMES]
     date, clock = _first(names, DATE_NAMES), _first(names, CLOCK_NAMES)
     used = {*found, *(n for n in (date, clock) if n is not None)}
+    who, zone = _who(table, names), _first(names, ZONE_NAMES)
+    used |= {n for n in (who, zone) if n is not None}
+    return Found(who, zone, _times(table, found, date, clock), frozenset(used))
+
+
+def _who(table: TextTable, names: Sequence[str]) -> int | None:
+    """The participant's column; a column of ids that are all different numbers the rows."""
+    for n in (names.index(name) for name in PARTICIPANT_NAMES if name in names):
+        ids = [c for c in table.column(n) if c]
+        if ids and not (names[n] in {"id", "code", "recordid"} and len(ids) > 3 and len(set(ids)) == len(ids)):
+            return n
+    return None
+
+
+def _times(table: TextTable, found: Sequence[int], date: int | None, clock: int | None) -> list[str]:
+    """Each row's time as text: the best column, and where that is empty the next."""
     if date is not None and clock is not None and _clock_only(table.column(clock)):
-        return [f"{d} {t}".strip() for d, t in zip(table.column(date), table.column(clock), strict=True)], used
-    for n in [*found, *([date] if date is not None else [])]:
-        texts = table.column(n)
-        if any(texts):
-            return texts, used
-    message = "none of its columns holds times: a column such as 'time' (2026-01-31T09:15:00+01:00) is needed"
-    raise DumpError(message)
+        return [f"{d} {t}".strip() for d, t in zip(table.column(date), table.column(clock), strict=True)]
+    columns = [table.column(n) for n in [*found, *([date] if date is not None else [])]]
+    columns = [c for c in columns if any(c)]
+    if not columns:
+        message = "none of its columns holds times: a column such as 'time' (2026-01-31T09:15:00+01:00) is needed"
+        raise DumpError(message)
+    return [next((t for t in row if t), "") for row in zip(*columns, strict=True)]
+
+
+def _known(text: str) -> str:
+    """A column's plain name; of a decorated one (`submitdate. Date submitted`, `key.userId`) the part that is known."""
+    forms = [plain(text), plain(text.split(".", maxsplit=1)[0]), plain(text.rsplit(".", 1)[-1])]
+    known = {*TIME_NAMES, *DATE_NAMES, *PARTICIPANT_NAMES, *ZONE_NAMES}
+    return next((form for form in forms if form in known), forms[0])
+
+
+def _is_time(name: str) -> bool:
+    """Whether a column's plain name says that it holds times (REDCap: `<form>_timestamp`)."""
+    return name in TIME_NAMES or name in DATE_NAMES or bool(re.search(r"(?:timestamp|datetime)$", name))
 
 
 def _clock_only(texts: Sequence[str]) -> bool:
@@ -101,7 +182,7 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def _depends(study: Study) -> object:
-    return {name: [item.low, item.high] for name, item in study.items.items()}
+    return {name: item.model_dump(mode="json") for name, item in study.items.items()}
 
 
-READER = Reader("self_reports", "1", _claims, read, _depends)
+READER = Reader("self_reports", "2", _claims, read, _depends)

@@ -1,0 +1,129 @@
+import io
+import json
+from datetime import UTC, datetime
+
+import openpyxl
+import pytest
+
+from assets.errors import DumpError
+from assets.study import Item, Study
+from tests.assets.ingest.makers import read
+
+WHEN = "2026-01-31T09:15:00+00:00"
+EPOCH = int(datetime.fromisoformat(WHEN).timestamp())
+ANSWERED = [("P01", EPOCH * 1_000_000, "anxious", 12.0), ("P01", EPOCH * 1_000_000, "happy", 71.0)]
+
+
+def rows(name: str, data: bytes | str, study: Study, participant: str | None = None) -> list[tuple[object, ...]]:
+    return sorted(read(name, data, study, participant).answers.iter_rows())
+
+
+def workbook(*sheets: list[list[object]]) -> bytes:
+    book = openpyxl.Workbook()
+    for n, cells in enumerate(sheets):
+        sheet = book.active if n == 0 else book.create_sheet()
+        for row in cells:
+            sheet.append(row)
+    sink = io.BytesIO()
+    book.save(sink)
+    return sink.getvalue()
+
+
+def test_a_workbook_reads_as_its_csv_would(study: Study) -> None:
+    local = datetime(2026, 1, 31, 10, 15)  # noqa: DTZ001 (Excel knows no zones)
+    table = [["participant", "time", "happy", "anxious"], ["P01", local, 71, 12.0], ["P01", local, None, None]]
+    assert rows("a.xlsx", workbook([["notes", "x"], ["a", "b"]], table), study) == ANSWERED
+    with pytest.raises(DumpError, match="none of its columns holds times"):
+        rows("a.xlsx", workbook([["score", "S01"], ["x", 3]]), study)
+    with pytest.raises(DumpError, match="damaged"):
+        rows("a.xlsx", workbook(table)[:-200], study)
+
+
+def test_a_long_table_reads_as_a_wide_one(study: Study) -> None:
+    text = f"participant,time,item,value\nP01,{WHEN},happy,71\nP01,{WHEN},anxious,12\nP01,{WHEN},weather,3\n"
+    recording = read("a.csv", text, study, None)
+    assert sorted(recording.answers.iter_rows()) == ANSWERED
+    assert recording.remarks == ["questions that are no item of the study: weather"]
+
+
+def test_aliases_name_what_exports_call_an_item(study: Study) -> None:
+    items = {**study.items, "happy": Item(aliases=("How happy are you?", "q1"))}
+    named = study.model_copy(update={"items": items})
+    assert rows("a.csv", f"participant,time,How happy are you?\nP01,{WHEN},71\n", named) == ANSWERED[1:]
+    assert rows("a.csv", f"participant,time,Q1\nP01,{WHEN},71\n", named) == ANSWERED[1:]
+
+
+def test_mpath_seconds_are_those_of_the_local_clock(study: Study) -> None:
+    local = EPOCH + 3600
+    text = (
+        "connectionId;alias;timeStampScheduled;timeStampSent;timeStampStart;timeStampStop;timeZoneOffset;deltaUTC;"
+        f"happy_slider;anxious\n7;P01;{local - 900};{local - 900};{local - 60};{local};-3600;1;71;12\n"
+        f"7;P01;{local + 9000};{local + 9000};;;-3600;1;;\n"
+    )
+    assert rows("mpath.csv", text, study) == ANSWERED
+
+
+def test_radar_answers_are_read_from_csv_and_json(study: Study) -> None:
+    head = "key.projectId,key.userId,value.time,value.timeCompleted,value.name"
+    for n in range(2):
+        head += f",value.answers.{n}.questionId,value.answers.{n}.value,value.answers.{n}.startTime"
+    text = f"{head}\nx,P01,{EPOCH - 20}.5,{EPOCH}.0,ESM,happy,71,1,anxious,12,2\n"
+    assert rows("radar.csv", text, study) == ANSWERED
+    answers = [
+        {"questionId": "happy", "value": {"int": 71}, "startTime": 1.0},
+        {"questionId": "anxious", "value": {"string": "12"}},
+    ]
+    told = {
+        "key": {"userId": "P01"},
+        "value": {"time": EPOCH - 20.0, "timeCompleted": float(EPOCH), "answers": answers},
+    }
+    assert rows("radar.json", json.dumps([told]), study) == ANSWERED
+    assert rows("radar.json", json.dumps(told) + "\n" + json.dumps(told) + "\n", study) == ANSWERED
+
+
+def test_aware_keeps_the_question_in_json(study: Study) -> None:
+    head = "_id,timestamp,device_id,esm_json,esm_status,double_esm_user_answer_timestamp,esm_user_answer"
+
+    def esm(item: str, status: int, when: int, answer: str) -> str:
+        told = json.dumps({"esm_title": item, "esm_type": 6}).replace('"', '""')
+        return f'1,{EPOCH}000,P01,"{told}",{status},{when},{answer}'
+
+    text = "\n".join(
+        [head, esm("Happy", 2, EPOCH * 1000, "71"), esm("anxious", 2, EPOCH * 1000, "12"), esm("gloomy", 1, 0, "")]
+    )
+    assert rows("esms.csv", text, study) == ANSWERED
+
+
+def test_beiwe_times_stand_in_the_file_name(study: Study) -> None:
+    text = "question id,question type,question text,question answer options,answer\n"
+    text += "a1,slider,happy,,71\na2,slider,anxious,,12\n"
+    assert rows("2026-01-31 09_15_00+00_00.csv", text, study, "P01") == ANSWERED
+    with pytest.raises(DumpError, match=r"none of its columns holds times"):
+        rows("answers.csv", text, study, "P01")
+
+
+def test_redcap_limesurvey_and_qualtrics_exports_are_read(study: Study) -> None:
+    local = "2026-01-31 10:15:00"
+    redcap = "record_id,redcap_event_name,mood_timestamp,happy,anxious,mood_complete\n"
+    redcap += f"P01,day_1,{local},71,12,2\nP01,day_2,[not completed],,,0\n"
+    assert rows("redcap.csv", redcap, study) == ANSWERED
+    lime = '"id. Response ID","submitdate. Date submitted","token. Code","G01Q01[happy]. How?","anxious. How?"\n'
+    lime += f'"1","{local}","P01","71","12"\n'
+    assert rows("lime.csv", lime, study) == ANSWERED
+    qualtrics = (
+        "StartDate,EndDate,RecordedDate,ResponseId,ExternalReference,happy,anxious\nStart,End,Rec,Id,Ref,How,How\n"
+        '"{""ImportId"":""startDate""}",x,x,x,x,x,x\n' + f"{local},{local},{local},R_1,P01,71,12\n"
+    )
+    assert rows("qualtrics.csv", qualtrics, study) == ANSWERED
+
+
+def test_broken_json_says_so(study: Study) -> None:
+    for text in ('[{"time": 1, "happy": ', '{"a": [[[', '[1, 2, "x"]', '{"a": "b"}'):
+        with pytest.raises(DumpError):
+            rows("a.json", text, study, "P01")
+
+
+def test_one_empty_time_falls_back_to_the_next_column(study: Study) -> None:
+    text = f"participant,completed,sent,happy\nP01,,{WHEN},71\n"
+    assert rows("a.csv", text, study) == ANSWERED[1:]
+    assert datetime.fromtimestamp(EPOCH, UTC).isoformat() == WHEN
