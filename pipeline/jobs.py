@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import dagster as dg
-from dagster._core.events import DagsterEvent
+from dagster._core.events import DagsterEvent, EngineEventData
 from dagster._core.execution.context.system import PlanOrchestrationContext
 from dagster._core.execution.plan.plan import ExecutionPlan
 from dagster._core.execution.retries import RetryMode
@@ -45,7 +45,7 @@ class OneAtATime(InProcessExecutor):
                     break
                 except BusyError as busy:
                     if not waiting:
-                        yield DagsterEvent.engine_event(plan_context, f"Waiting: {busy}")
+                        yield DagsterEvent.engine_event(plan_context, f"Waiting: {busy}", EngineEventData())
                     waiting = True
                     time.sleep(POLL_S)
             yield from super().execute(plan_context, execution_plan)

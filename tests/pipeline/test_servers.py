@@ -4,9 +4,10 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,16 +17,28 @@ import pytest
 
 from assets.study import Home
 from pipeline.instance import prepare
+from pipeline.lock import lock
 from pipeline.servers import HOST, Server, ServerError, port, stop, watch
 from pipeline.template import study_text
 
-STATES = '{ schedulesOrError(repositorySelector: {repositoryName: "__repository__", repositoryLocationName: "macromicro"}) { ... on Schedules { results { name scheduleState { status } executionTimezone } } } sensorsOrError(repositorySelector: {repositoryName: "__repository__", repositoryLocationName: "macromicro"}) { ... on Sensors { results { name sensorState { status } } } } }'  # noqa: E501
+WHERE = '{repositoryName: "__repository__", repositoryLocationName: "macromicro"}'
+STATES = f"""{{
+  schedulesOrError(repositorySelector: {WHERE}) {{
+    ... on Schedules {{ results {{ name executionTimezone scheduleState {{ status }} }} }} }}
+  sensorsOrError(repositorySelector: {WHERE}) {{ ... on Sensors {{ results {{ name sensorState {{ status }} }} }} }}
+}}"""
+LAUNCH = f"""mutation {{ launchRun(executionParams: {{
+  selector: {WHERE[:-1]}, jobName: "ingest"}}, mode: "default", runConfigData: {{}}
+}}) {{ ... on LaunchRunSuccess {{ run {{ runId }} }} ... on PythonError {{ message }} }} }}"""
+RUN = """{ runOrError(runId: "%s") { ... on Run { status
+  eventConnection { events { ... on EngineEvent { message } } } } } }"""
 
 
 @dataclass
 class Pages:
     """A running `macromicro ui`: its addresses and everything it started."""
 
+    home: Home
     process: subprocess.Popen[str]
     dagster: str
     mlflow: str
@@ -51,7 +64,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
     dagster, mlflow = (f"http://{HOST}:{number}" for number in ports)
     assert dagster in said
     assert mlflow in said
-    yield Pages(process, dagster, mlflow, family)
+    yield Pages(Home(home), process, dagster, mlflow, family)
     if process.poll() is None:
         process.kill()
 
@@ -79,6 +92,25 @@ def test_the_mlflow_server_answers_on_loopback_and_refuses_other_host_names(page
     assert get(f"{pages.mlflow}/version").startswith("3.")
     with pytest.raises(urllib.error.HTTPError, match="403"):
         get(f"{pages.mlflow}/ajax-api/2.0/mlflow/experiments/get?experiment_id=0", Host="elsewhere.example")
+
+
+def test_a_run_of_the_daemon_waits_for_the_command_that_holds_the_home(pages: Pages) -> None:
+    with lock(pages.home, "macromicro run"):
+        launched = ask(pages.dagster, LAUNCH)["launchRun"]["run"]["runId"]
+        waited = wait_for(pages, launched, lambda run: "Waiting: " in json.dumps(run))
+        assert waited["status"] == "STARTED"
+    ended = wait_for(pages, launched, lambda run: run["status"] not in {"QUEUED", "STARTING", "STARTED"})
+    assert ended["status"] == "SUCCESS"
+
+
+def wait_for(pages: Pages, run: str, true: Callable[[Any], bool]) -> Any:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        found = ask(pages.dagster, RUN % run)["runOrError"]
+        if true(found):
+            return found
+        time.sleep(0.3)
+    raise AssertionError(found)
 
 
 def test_nothing_listens_beyond_loopback(pages: Pages) -> None:
