@@ -78,7 +78,7 @@ DUMPS = Table(
             "the participant-days it has data for, with the hours of its longest signal (0 for answers and clips)",
         ),
         _col("facts", pl.String(), "", "device facts as JSON (serial, firmware, rates)"),
-        _col("signature", pl.String(), "", "changes with its files' sizes and times: tells whether to look at it again"),
+        _col("signature", pl.String(), "", "changes with its files' sizes and times: whether to look at it again"),
         _col("read_with", pl.String(), "", "fingerprint of the readers and settings it was read with"),
     ),
     keys=(),
@@ -133,6 +133,16 @@ SELF_REPORTS = Table(
         _DUMP,
     ),
     order=("time_us", "item", "dump"),
+)
+DAILY_VALUES = Table(
+    "daily_values",
+    "Numbers that somebody else summarised over a whole day (sleep, steps, resting heart rate): known the day after.",
+    (
+        _col("name", pl.String(), "", "the column they came in"),
+        _col("value", pl.Float64(), "as in the source", "the number"),
+        _DUMP,
+    ),
+    order=("name", "dump"),
 )
 BEATS = Table(
     "beats",
@@ -194,6 +204,6 @@ PREDICTIONS = Table(
 
 WINDOWED = {"hrv": HRV_TABLE, "eda": EDA_TABLE, "motion": MOTION_TABLE, "temperature": TEMPERATURE_TABLE}
 TABLES = (
-    DUMPS, SIGNALS, EVENTS, VOICE_CLIPS, SELF_REPORTS, BEATS, HRV_TABLE, EDA_TABLE, MOTION_TABLE,
+    DUMPS, SIGNALS, EVENTS, VOICE_CLIPS, SELF_REPORTS, DAILY_VALUES, BEATS, HRV_TABLE, EDA_TABLE, MOTION_TABLE,
     TEMPERATURE_TABLE, ACOUSTIC_TABLE, PREDICTIONS,
 )  # fmt: skip

@@ -26,6 +26,8 @@ LOW_US, HIGH_US, FASTEST_US_PER_S = 0.05, 60.0, 10.0
 SKIN_C = (30.0, 40.0)
 COOL_SKIN_C = 25.0
 AROUND_S = 5.0
+SPEED_OVER_S = 0.25
+SLOWEST_HZ = 1.0  # below, a device gives the level alone
 PULSE_WITHIN_US, PULSE_BEATS = 60e6, 30
 NO_BEATS: Ints = np.zeros(0, dtype=np.int64)
 LOWPASS_HZ, SPLIT_HZ = 1.0, 0.05
@@ -81,7 +83,10 @@ def eda_features(
 def valid_samples(segment: Segment, temperature: Sequence[Segment], beats_us: Ints = NO_BEATS) -> Mask:
     """Which samples may be used (Kleckner et al. 2018, rules 1 to 4), (samples,)."""
     values = segment.samples.astype(np.float64)
-    speed = np.abs(np.diff(values, prepend=values[:1])) * segment.rate_hz
+    # Speed over a quarter of a second, the sample of an Empatica: a faster device's noise is no movement.
+    lag = max(1, round(SPEED_OVER_S * segment.rate_hz))
+    speed = np.zeros(len(values))
+    speed[lag:] = np.abs(values[lag:] - values[:-lag]) * segment.rate_hz / lag
     wrong = (values < LOW_US) | (values > HIGH_US) | (speed > FASTEST_US_PER_S)
     times = segment.times_us()
     for skin in temperature:
@@ -134,7 +139,7 @@ def _butterworth(order: int, cut_hz: float, kind: Literal["lowpass", "highpass"]
 def _stretch(segment: Segment, first: int, last: int) -> Stretch:
     rate = segment.rate_hz
     clean = lowpass(segment.samples[first:last].astype(np.float64), rate)
-    tonic, phasic = split(clean, rate)
+    tonic, phasic = split(clean, rate) if rate >= SLOWEST_HZ else (clean, np.full(len(clean), np.nan))
     start = segment.start_us + round(first * 1e6 / rate)
     return Stretch(start, rate, clean, tonic, phasic, find_responses(phasic, rate))
 
@@ -161,7 +166,7 @@ def _window(stretches: Sequence[Stretch], start: int, end: int) -> tuple[dict[st
         "eda_tonic_us": float(tonic.mean()),
         "eda_tonic_slope_us_per_min": float(spread @ tonic / (spread @ spread)) if len(tonic) > 2 else None,
         "eda_phasic_sd_us": float(phasic.std()),
-        "scr_per_min": len(amplitude) / seconds * 60,
+        "scr_per_min": len(amplitude) / seconds * 60 if np.isfinite(phasic).all() else None,
         "scr_amplitude_us": float(amplitude.mean()) if len(amplitude) else None,
         "scr_rise_s": float(rise.mean()) if len(rise) else None,
     }
@@ -170,7 +175,8 @@ def _window(stretches: Sequence[Stretch], start: int, end: int) -> tuple[dict[st
 
 def _why(eda: Sequence[Segment], start: int, end: int, *, covered: bool) -> Reason:
     if covered:
-        return Reason.NO_RESPONSES
+        slow = min(s.rate_hz for s in eda) < SLOWEST_HZ
+        return Reason.RATE_TOO_LOW if slow else Reason.NO_RESPONSES
     values = np.concatenate([s.samples[s.slice_of(start, end)] for s in eda])
     if len(values) == 0:
         return Reason.NO_DATA

@@ -21,6 +21,7 @@ Singles = NDArray[np.float32]
 
 BAND_HZ = (0.25, 3.0)
 DEAD_BAND_G = 0.01  # a crossing counts from outside this band to outside on the other side
+SLOWEST_HZ = 2.0
 SHORTEST_S = 10.0
 FEWEST_COVERED = 0.2
 
@@ -56,7 +57,9 @@ def motion_features(segments: Mapping[str, Sequence[Segment]], grid: Grid) -> pl
         covered = share >= FEWEST_COVERED
         rows.append(row if covered else {})
         coverage.append(share)
-        reasons.append(None if covered else Reason.TOO_SHORT if share > 0 else Reason.NO_DATA)
+        whole = covered and row["zero_crossings_per_min"] is not None
+        lacking = Reason.RATE_TOO_LOW if covered else Reason.TOO_SHORT if share > 0 else Reason.NO_DATA
+        reasons.append(None if whole else lacking)
     return window_frame(MOTION_TABLE, grid, rows, coverage, reasons)
 
 
@@ -78,9 +81,11 @@ def _movement(x: Segment, y: Segment, z: Segment) -> Movement:
 
 
 def band_passed(norm: Singles, rate_hz: float) -> Singles:
-    """The norm between 0.25 and 3 Hz, zero phase (a slower rate sets the upper end), float32."""
+    """The norm between 0.25 and 3 Hz, zero phase (a slower rate sets the upper end), float32; NaN below 2 Hz."""
     from scipy.signal import butter, sosfiltfilt
 
+    if rate_hz < SLOWEST_HZ:
+        return np.full(len(norm), np.nan, dtype=np.float32)
     high = min(BAND_HZ[1], 0.45 * rate_hz)
     sos = butter(2, (BAND_HZ[0], high), "bandpass", output="sos", fs=rate_hz)
     return np.asarray(sosfiltfilt(sos, norm)).astype(np.float32)
@@ -109,7 +114,7 @@ def _window(movements: Sequence[Movement], start: int, end: int) -> tuple[dict[s
     row: dict[str, float | None] = {
         "enmo_mg": float(np.maximum(norm - 1, 0).mean()) * 1e3,
         "motion_sd_mg": float(norm.std()) * 1e3,
-        "zero_crossings_per_min": float(crossing.sum()) / seconds * 60,
+        "zero_crossings_per_min": float(crossing.sum()) / seconds * 60 if np.isfinite(band).all() else None,
         "pim_mg_s": float(np.abs(band).mean()) * 1e3 * 60,
         "wrist_angle_deg": float(angle.mean()),
     }

@@ -48,6 +48,7 @@ REASONS = {
     Reason.NO_RESPONSES: "no skin-conductance response: height and rise have no value",
     Reason.NOT_WORN: "the band was not on skin",
     Reason.OUT_OF_RANGE: "the sensor was saturated",
+    Reason.RATE_TOO_LOW: "the device samples too slowly for some of the features",
     Reason.SILENT: "no sound above −60 dB of full scale",
     Reason.UNVOICED: "sound without a voice: pitch and its kin have no value",
     Reason.CLIPPED: "more than 1 % of the samples at full scale; values are given",

@@ -93,7 +93,7 @@ def _preload() -> None:
 
 PHYSIOLOGY = Unit(
     name="physiology",
-    code="1",
+    code="2",
     tables=(BEATS, HRV_TABLE, EDA_TABLE, MOTION_TABLE, TEMPERATURE_TABLE),
     compute=_compute,
     preload=_preload,

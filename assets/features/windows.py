@@ -31,6 +31,7 @@ class Reason(StrEnum):
     NOT_WORN = "not_worn"
     NO_RESPONSES = "no_responses"
     OUT_OF_RANGE = "out_of_range"
+    RATE_TOO_LOW = "rate_too_low"
     SILENT = "silent"
     CLIPPED = "clipped"
     UNVOICED = "unvoiced"

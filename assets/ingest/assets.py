@@ -22,10 +22,11 @@ from assets.ledger import digest
 from assets.metadata import column_schema, markdown_table, picture, unit_metadata
 from assets.partitions import daily
 from assets.study import Home, Study
-from assets.tables import DUMPS, EVENTS, SIGNALS, VOICE_CLIPS, Table
+from assets.tables import DAILY_VALUES, DUMPS, EVENTS, SELF_REPORTS, SIGNALS, VOICE_CLIPS, Table
 from assets.units import Report, run_unit
 
 GROUP = "ingest"
+COUNTED = {EVENTS: "events", VOICE_CLIPS: "clips", SELF_REPORTS: "answers", DAILY_VALUES: "values"}
 CHECKED_DAYS = 200
 LISTED = 50
 WHAT = {
@@ -36,8 +37,9 @@ WHAT = {
     "events": "What devices noted at points in time: beats, button presses, steps.",
     "voice_clips": "Voice recordings at 16 kHz, with how they came: peak, clipping, silence.",
     "self_reports": "What participants answered, one row an item.",
+    "daily_values": "Numbers that a device or its maker summarised over a whole day; known only from the next day on.",
 }
-KINDS = {"signals": "parquet", "events": "parquet", "voice_clips": "flac", "self_reports": "csv"}
+KINDS = {"signals": "parquet", "events": "parquet", "voice_clips": "flac", "self_reports": "csv", "daily_values": "csv"}
 
 
 def assets(home: Home, study: Study) -> list[dg.AssetsDefinition | dg.AssetChecksDefinition]:
@@ -166,7 +168,10 @@ def _of_table(home: Home, table: Table, report: Report, hours: pl.DataFrame, dat
         shown, unit = hours.filter(pl.col("hours") > 0), "hours recorded"
         facts["hours"] = round(float(shown["hours"].sum()), 1)
     else:
-        shown, unit = _counts(home, table, dates), {EVENTS: "events", VOICE_CLIPS: "clips"}.get(table, "answers")
+        shown, unit = (
+            _counts(home, table, dates),
+            {EVENTS: "events", VOICE_CLIPS: "clips", SELF_REPORTS: "answers"}.get(table, "values"),
+        )
     if shown.height:
         facts["data yield"] = picture(yield_picture(shown, f"{table.name}: {unit} a day", unit), f"{unit} a day")
     return facts
@@ -176,7 +181,7 @@ def _counts(home: Home, table: Table, dates: set[Date]) -> pl.DataFrame:
     """Rows of a table per participant and day (prompts for self-reports are counted once an answered item)."""
     lake = Lake(home.lake)
     rows = [
-        {"participant": k.participant, "date": k.date, "hours": float(lake.read(table, k, ["time_us"]).height)}
+        {"participant": k.participant, "date": k.date, "hours": float(lake.read(table, k, ["dump"]).height)}
         for k in lake.keys(table)
         if k.date in dates
     ]

@@ -7,6 +7,7 @@ belongs to `recordings.py`; what counts where they overlap, to `overlap.py`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date as Date
 
 import numpy as np
 import polars as pl
@@ -14,18 +15,21 @@ import pyarrow as pa
 
 from assets.ingest.overlap import events_once, segments_once
 from assets.ingest.recording import Clip, Events, Recording, Samples, Segment
-from assets.tables import EVENTS, SELF_REPORTS, SIGNALS, VOICE_CLIPS, Table
+from assets.tables import DAILY_VALUES, EVENTS, SELF_REPORTS, SIGNALS, VOICE_CLIPS, Table
 
 MARGIN_US = 60_000_000  # beats this far outside a day still decide whether one inside follows on another
-_EMPTY = {table: table.empty() for table in (SIGNALS, EVENTS, VOICE_CLIPS, SELF_REPORTS)}
+_EMPTY = {table: table.empty() for table in (SIGNALS, EVENTS, VOICE_CLIPS, SELF_REPORTS, DAILY_VALUES)}
 
 
-def frames(read: Sequence[tuple[str, Recording]], span: tuple[int, int]) -> Mapping[Table, pl.DataFrame]:
+def frames(
+    read: Sequence[tuple[str, Recording]], span: tuple[int, int], day: Date | None = None
+) -> Mapping[Table, pl.DataFrame]:
     """One day's tables out of the recordings that touch it.
 
     Args:
         read: each dump's identity with what it holds of the participant, answers in order of time.
         span: the day's first and last moment (UTC µs), the last one not included.
+        day: its date, for values that come by date.
     """
     segments = segments_once([(dump, s) for dump, r in read for s in r.segments if _meets(s, span)])
     wide = (span[0] - MARGIN_US, span[1] + MARGIN_US)
@@ -35,6 +39,7 @@ def frames(read: Sequence[tuple[str, Recording]], span: tuple[int, int]) -> Mapp
         EVENTS: _events(events, span),
         VOICE_CLIPS: _clips([(dump, c) for dump, r in read for c in r.clips], span),
         SELF_REPORTS: _answers([(dump, r.answers) for dump, r in read], span),
+        DAILY_VALUES: _daily([(dump, r.daily) for dump, r in read if r.daily.height], day),
     }
 
 
@@ -118,6 +123,19 @@ def _clips(clips: Iterable[tuple[str, Clip]], span: tuple[int, int]) -> pl.DataF
         return _EMPTY[VOICE_CLIPS]
     names = ("time_us", "duration_s", "peak", "clipped", "flac", "reason")
     return VOICE_CLIPS.frame([{n: getattr(c, n) for n in names} | {"dump": d} for d, c in kept.values()])
+
+
+def _daily(values: Iterable[tuple[str, pl.DataFrame]], day: Date | None) -> pl.DataFrame:
+    """The day's values, one a name; where tables differ, the one with more values counts."""
+    parts = []
+    for dump, frame in values:
+        today = frame.filter(date=day) if day else frame.clear()
+        if today.height:
+            parts.append((-frame.height, dump, today.with_columns(pl.lit(dump).alias("dump"))))
+    if not parts:
+        return _EMPTY[DAILY_VALUES]
+    best_first = pl.concat(part for _, _, part in sorted(parts, key=lambda p: p[:2]))
+    return best_first.unique(["name"], keep="first", maintain_order=True).select(_EMPTY[DAILY_VALUES].columns)
 
 
 def _answers(answers: Iterable[tuple[str, pl.DataFrame]], span: tuple[int, int]) -> pl.DataFrame:

@@ -88,7 +88,7 @@ def coverage(reader: str, recording: Recording, context: Context, received_us: i
     Raises:
         DumpError: its clock is plainly wrong: before 2008, or days after the file itself was written.
     """
-    spans = list(_spans(recording))
+    spans = list(_spans(recording, context))
     first, last = min(s for s, _ in spans), max(e for _, e in spans)
     _check_clock(first, last, received_us)
     return Coverage(
@@ -129,7 +129,7 @@ def _of_participant(recording: Recording, context: Context) -> Recording:
     return recording
 
 
-def _spans(recording: Recording) -> Iterator[tuple[int, int]]:
+def _spans(recording: Recording, context: Context) -> Iterator[tuple[int, int]]:
     for segment in recording.segments:
         yield segment.start_us, segment.last_us
     for events in recording.events:
@@ -140,6 +140,10 @@ def _spans(recording: Recording) -> Iterator[tuple[int, int]]:
     if recording.answers.height:
         times = recording.answers["time_us"].to_numpy()
         yield int(times.min()), int(times.max())
+    for day in (recording.daily["date"].min(), recording.daily["date"].max()):
+        if isinstance(day, Date):
+            start = context.calendar.span_us(day)[0]
+            yield start, start
 
 
 def _check_clock(first: int, last: int, received_us: int) -> None:
@@ -171,6 +175,8 @@ def _touches(recording: Recording, context: Context) -> list[Touch]:
             hours[own, day]["events"] += 0.0
     for participant, day in _answer_days(recording.answers, context):
         hours[participant, day]["answers"] += 0.0
+    for day_of, name in recording.daily.select("date", "participant").unique().iter_rows():
+        hours[name, day_of]["daily"] += 0.0
     ordered = sorted(hours, key=lambda k: (k[1], k[0]))
     return [Touch(p, d, round(max(hours[p, d].values()), 3)) for p, d in ordered]
 

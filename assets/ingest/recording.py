@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 Samples = NDArray[np.float32]
 Times = NDArray[np.int64]
 
+DAILY_SCHEMA = {"participant": pl.String(), "date": pl.Date(), "name": pl.String(), "value": pl.Float64()}
 ANSWER_SCHEMA = {"participant": pl.String(), "time_us": pl.Int64(), "item": pl.String(), "value": pl.Float64()}
 
 
@@ -92,11 +93,17 @@ def no_answers() -> pl.DataFrame:
     return pl.DataFrame(schema=ANSWER_SCHEMA)
 
 
+def no_daily_values() -> pl.DataFrame:
+    """The daily values of a dump that holds none."""
+    return pl.DataFrame(schema=DAILY_SCHEMA)
+
+
 @dataclass(frozen=True)
 class Recording:
     """Everything one dump holds.
 
-    `answers` has the columns of `ANSWER_SCHEMA`: unlike the rest it may be of several participants.
+    `answers` has the columns of `ANSWER_SCHEMA`, `daily` those of `DAILY_SCHEMA`: unlike the rest they may be of
+    several participants.
     `facts` describe the device (serial, rates); `remarks` say what was left out or looks wrong, one line each.
     """
 
@@ -106,6 +113,7 @@ class Recording:
     answers: pl.DataFrame = field(default_factory=no_answers)
     facts: Mapping[str, object] = field(default_factory=dict)
     remarks: Sequence[str] = ()
+    daily: pl.DataFrame = field(default_factory=no_daily_values)
 
     @property
     def empty(self) -> bool:
@@ -115,13 +123,15 @@ class Recording:
             or any(len(e.time_us) for e in self.events)
             or self.clips
             or self.answers.height
+            or self.daily.height
         )
 
     @property
     def bytes(self) -> int:
         """About how much memory it takes."""
         arrays = sum(s.samples.nbytes for s in self.segments) + sum(17 * len(e.time_us) for e in self.events)
-        return arrays + sum(len(c.flac) for c in self.clips) + int(self.answers.estimated_size())
+        tables = self.answers.estimated_size() + self.daily.estimated_size()
+        return arrays + sum(len(c.flac) for c in self.clips) + int(tables)
 
 
 def merged(recordings: Iterable[Recording]) -> Recording:
@@ -139,6 +149,7 @@ def merged(recordings: Iterable[Recording]) -> Recording:
         answers=pl.concat([p.answers for p in parts]) if parts else no_answers(),
         facts=facts,
         remarks=list(dict.fromkeys(r for p in parts for r in p.remarks)),
+        daily=pl.concat([p.daily for p in parts]) if parts else no_daily_values(),
     )
 
 

@@ -23,7 +23,7 @@ from assets.ingest.recording import Recording
 from assets.lake import Key
 from assets.ledger import digest
 from assets.study import Home, Study
-from assets.tables import EVENTS, SELF_REPORTS, SIGNALS, VOICE_CLIPS
+from assets.tables import DAILY_VALUES, EVENTS, SELF_REPORTS, SIGNALS, VOICE_CLIPS
 from assets.units import Frames, Unit, forget, stamped
 
 CACHE_BYTES = 192 * 2**20
@@ -69,7 +69,7 @@ def compute(home: Home, study: Study, participant: str, days: tuple[Date, ...]) 
     dumps = _Dumps(home, study, participant)
     for day in sorted(days):
         read = [(e.dump, dumps.get(e)) for e in sorted(touching[day], key=lambda e: e.dump)]
-        yield day, frames(read, calendar.span_us(day))
+        yield day, frames(read, calendar.span_us(day), day)
 
 
 class _Kept:
@@ -113,7 +113,9 @@ class _Dumps:
         return _TABLES.get((self._home, entry.dump, entry.signature, entry.read_with), lambda: self._read(entry))
 
     def _of_participant(self, recording: Recording) -> Recording:
-        return replace(recording, answers=recording.answers.filter(participant=self._participant).sort("time_us"))
+        own = {"participant": self._participant}
+        answers, daily = recording.answers.filter(**own).sort("time_us"), recording.daily.filter(**own)
+        return replace(recording, answers=answers, daily=daily)
 
     def _read(self, entry: Entry) -> Recording:
         found = self._listing(entry.path).get(entry.path)
@@ -132,7 +134,7 @@ class _Dumps:
 RECORDINGS = Unit(
     name="recordings",
     code="1",
-    tables=(SIGNALS, EVENTS, VOICE_CLIPS, SELF_REPORTS),
+    tables=(SIGNALS, EVENTS, VOICE_CLIPS, SELF_REPORTS, DAILY_VALUES),
     compute=compute,
     whole_participant=True,
 )

@@ -19,6 +19,7 @@ from assets.moments.cohort import load_moments
 from assets.moments.table import items_of, modalities
 from assets.study import Home, Study
 from models.cohort import Floats, cohort_from_frame
+from models.errors import ModelError
 from models.gate import Decision, Evidence, decide
 from models.registry import CHALLENGER, CHAMPION, Registry, Version
 
@@ -95,10 +96,16 @@ def _evidence(home: Home, study: Study) -> tuple[Evidence, Said, Said, pl.DataFr
 
 
 def _champion_said(home: Home, study: Study, registry: Registry, champion: Version, rows: pl.DataFrame) -> Said | None:
-    """The champion's own predictions of the rows, online; None where it knows other items than the study now has."""
+    """The champion's own predictions of the rows, online; None where the two cannot be compared.
+
+    That is where it knows other items than the study now has, or was stored in a form this code no longer reads.
+    """
     from models.packaging import load
 
-    model = load(registry.folder_of(champion) / "artifacts" / "model")
+    try:
+        model = load(registry.folder_of(champion) / "artifacts" / "model")
+    except ModelError:
+        return None
     if tuple(model.items) != items_of(study):
         return None
     moments = load_moments(home, study)

@@ -113,3 +113,25 @@ def test_a_response_is_a_rise_from_trough_to_peak() -> None:
     assert found.peak.tolist() == [5]
     assert found.amplitude_us[0] == pytest.approx(0.21)
     assert found.rise_s[0] == pytest.approx(1.0)
+
+
+def test_noise_of_a_fast_device_is_no_speed() -> None:
+    noisy = 2 + 0.05 * np.random.default_rng(0).standard_normal(128 * 60)  # up to 20 µS/s from sample to sample
+    assert valid_samples(segment(noisy, 128.0), []).mean() > 0.99
+
+
+@pytest.mark.parametrize("rate", [1 / 60, 0.2, 0.9])
+def test_a_slow_device_gives_the_level_alone_and_says_so(rate: float) -> None:
+    row = eda_features([segment(np.full(round(600 * rate), 2.0), rate)], [], windows(1)).row(0, named=True)
+    assert row["eda_mean_us"] == pytest.approx(2.0)
+    assert row["scr_per_min"] is None
+    assert row["reason"] == "rate_too_low"
+
+
+@pytest.mark.parametrize("rate", [1.0, 4.0, 8.0, 15.9, 128.0])
+def test_planted_responses_are_found_at_any_rate(rate: float) -> None:
+    at_4_hz = planted([30, 60, 95, 130, 170, 200, 240, 270])
+    time = np.arange(round(300 * rate)) / rate
+    samples = np.interp(time, np.arange(len(at_4_hz)) / RATE, at_4_hz)
+    row = eda_features([segment(samples, rate)], [], windows(1)).row(0, named=True)
+    assert row["scr_per_min"] == pytest.approx(8 / 5)

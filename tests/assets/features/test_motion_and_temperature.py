@@ -38,6 +38,16 @@ def test_noise_inside_the_dead_band_is_no_crossing() -> None:
     assert motion(np.zeros(SIZE), np.zeros(SIZE), 1 + noise)["zero_crossings_per_min"] == 0
 
 
+@pytest.mark.parametrize("rate", [0.1, 1.0, 2.0, 25.0, 63.99])
+def test_any_rate_gives_a_row_and_slow_ones_no_counts(rate: float) -> None:
+    size = round(300 * rate)
+    axes = {f"acc_{n}": [segment(np.full(size, 0.6), rate)] for n in "xyz"}
+    row = motion_features(axes, windows(1)).row(0, named=True)
+    assert row["enmo_mg"] == pytest.approx(1e3 * (0.6 * np.sqrt(3) - 1), abs=0.1)
+    assert (row["zero_crossings_per_min"] is None) == (rate < 2)
+    assert row["reason"] == ("rate_too_low" if rate < 2 else None)
+
+
 def test_an_axis_missing_means_no_motion_table() -> None:
     frame = motion_features({"acc_x": [segment(np.ones(SIZE), RATE)]}, windows(1))
     assert frame.is_empty()

@@ -155,3 +155,18 @@ def test_the_assets_tell_tables_pictures_and_the_decision(home: Home) -> None:
     assert "data:image/png" in str(told["challenger"]["training"].value)
     assert told["champion"]["against"].value == "the personal baseline"
     assert told["predictions"]["participants"].value == 3
+
+
+def test_a_champion_that_can_no_longer_be_read_is_replaced_as_if_there_were_none(home: Home) -> None:
+    study = study_of()
+    registry = registry_of(home, study)
+    for days in (3, 4):
+        fill(home, study, days=days, people=3)
+        refresh_moments(home, study, quiet=True)
+        refresh_evaluation(home, study)
+        train_challenger(home, study)
+        judge(home, study)
+        stored = registry.folder_of(registry.aliased(CHAMPION)) / "artifacts" / "model" / "model.json"
+        stored.write_text(json.dumps({**json.loads(stored.read_text()), "format": 0}))
+    assert registry.aliased(CHAMPION).number == 2
+    assert registry.aliased(CHAMPION).tags["gate_against"] == "baseline"
