@@ -59,7 +59,7 @@ def yield_picture(hours: pl.DataFrame, title: str, unit: str = "hours of usable 
     image = axes.imshow(grid, aspect="auto", cmap="viridis", vmin=0, interpolation="nearest")
     axes.set_facecolor("0.9")
     axes.set_yticks(range(len(people)), people, fontsize=7)
-    marks = list(range(0, len(days), max(1, len(days) // 8)))
+    marks = list(range(0, len(days), max(3, len(days) // 8)))  # closer labels would run into each other
     axes.set_xticks(marks, [days[m].strftime("%d %b") for m in marks], fontsize=7)
     axes.set_title(title, fontsize=9)
     figure.colorbar(image, ax=axes, label=unit)
