@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.commands import look, model, night, study
+from pipeline.commands import care, look, model, night, study
 from pipeline.commands.context import Group, make_options
 
 app = typer.Typer(
@@ -52,6 +52,11 @@ app.command()(look.status)
 app.command()(look.dumps)
 app.command()(model.predict)
 app.command()(model.evaluate)
+app.command()(care.promote)
+app.command()(care.rollback)
+app.command()(care.report)
+app.command()(care.doctor)
+app.command()(care.clean)
 
 
 def main() -> None:

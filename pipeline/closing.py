@@ -10,7 +10,7 @@ from assets.study import Home, Study
 from pipeline.facts import learnable, note_learnt
 from pipeline.overview import dump_states
 
-NEEDED = ("moments", "champion", "predictions")
+NEEDED = ("moments", "champion", "predictions", "report")
 
 
 def assets(home: Home, study: Study) -> list[dg.AssetsDefinition | dg.AssetChecksDefinition]:

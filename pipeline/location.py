@@ -14,6 +14,7 @@ from assets.study import Home, Study
 from pipeline.jobs import JOBS, executor
 from pipeline.schedules import nightly
 from pipeline.sensors import inbox
+from pipeline.watching import REPORT, Watching, watching
 
 Factory = Callable[[Home, Study], Sequence[dg.AssetsDefinition | dg.AssetChecksDefinition]]
 
@@ -32,11 +33,13 @@ def definitions(home: Home, study: Study, stages: Sequence[Factory] | None = Non
         stages = STAGES
     made = [thing for stage in stages for thing in stage(home, study)]
     daily = sorted(key for a in made if isinstance(a, dg.AssetsDefinition) and a.partitions_def for key in a.keys)
+    reported = any(dg.AssetKey(REPORT) in a.keys for a in made if isinstance(a, dg.AssetsDefinition))
+    watched = watching(home, study) if reported else Watching((), (), ())
     return dg.Definitions(
         assets=[a for a in made if not isinstance(a, dg.AssetChecksDefinition)],
         asset_checks=[a for a in made if isinstance(a, dg.AssetChecksDefinition)],
-        jobs=JOBS,
-        schedules=[nightly(home, study, daily)],
-        sensors=[inbox(home, study, daily)],
+        jobs=[*JOBS, *watched.jobs],
+        schedules=[nightly(home, study, daily), *watched.schedules],
+        sensors=[inbox(home, study, daily), *watched.sensors],
         executor=executor(home),
     )

@@ -122,6 +122,11 @@ class _Night:
             )
         finally:
             watcher.close()
+        from pipeline.notices import after_run
+
+        ended = self._instance.get_run_by_id(run_id)
+        if ended is not None:
+            after_run(self._instance, ended, self._study)
         if not result.success:
             reason = watcher.failures[0] if watcher.failures else f"the run of {job} ended early"
             message = f"{reason}\nWhat was done before it stays; the next run goes on from there. Whole log: {self.log}"

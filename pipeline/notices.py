@@ -74,8 +74,14 @@ def turned_red(instance: dg.DagsterInstance, run_id: str) -> list[tuple[str, str
 
 def _was_red(instance: dg.DagsterInstance, check: dg.AssetCheckKey, run_id: str) -> bool:
     """Whether the evaluation before this run's was red."""
+    import dagster as dg
+
     for record in instance.event_log_storage.get_asset_check_execution_history(check, limit=5):
         event = record.event.dagster_event if record.event else None
-        if record.run_id != run_id and event is not None and event.is_asset_check_evaluation:
+        if (
+            record.run_id != run_id
+            and event is not None
+            and event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION
+        ):
             return not event.asset_check_evaluation_data.passed
     return False

@@ -18,16 +18,22 @@ import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
+from http.client import HTTPException
 from urllib.parse import urlsplit
 
 from assets.monitoring.advice import advice
 from assets.study import Notify
+from models.errors import MacromicroError
 
 WEBHOOK_VARIABLE = "MACROMICRO_WEBHOOK"
 PASSWORD_VARIABLE = "MACROMICRO_SMTP_PASSWORD"  # noqa: S105  # the variable's name
 TIMEOUT_S = 10.0
 PAUSES_S = (1.0, 4.0)  # before the second and the third attempt
 BUSY = frozenset({408, 429, 500, 502, 503, 504})  # answers after which repeating helps
+
+
+class NoticeError(MacromicroError):
+    """`[notify]` asks for something that cannot or must not be sent."""
 
 
 @dataclass(frozen=True)
@@ -87,11 +93,11 @@ def post(webhook: str, notice: Notice) -> None:
 
     Raises:
         OSError: it was not taken.
-        ValueError: the address is no http or https one.
+        NoticeError: the address is no http or https one.
     """
     if urlsplit(webhook).scheme not in {"http", "https"}:
         message = "the address must begin with https:// (or http:// on this machine)"
-        raise ValueError(message)
+        raise NoticeError(message)
     lines = "\n".join(f"• {_slack(line)}" for line in notice.lines)
     body = json.dumps({"text": f"*{_slack(notice.title)}*\n{lines}"}).encode()
     request = urllib.request.Request(webhook, body, {"Content-Type": "application/json"})  # noqa: S310  # checked above
@@ -113,14 +119,14 @@ def mail(settings: Notify, notice: Notice, password: str | None = None) -> None:
 
     Raises:
         OSError: the server cannot be reached or refuses (`smtplib`'s own errors are among them).
-        ValueError: a setting is missing, or a password would travel unprotected.
+        NoticeError: a setting is missing, or a password would travel unprotected.
     """
     if not (settings.smtp_host and settings.mail_from):
         message = "[notify] names mail_to but no smtp_host or no mail_from"
-        raise ValueError(message)
+        raise NoticeError(message)
     if settings.smtp_security == "none" and settings.smtp_user:
         message = "[notify] smtp_user needs smtp_security 'starttls' or 'tls': a password is never sent in clear"
-        raise ValueError(message)
+        raise NoticeError(message)
     letter = EmailMessage()
     letter["Subject"], letter["From"] = notice.title, settings.mail_from
     letter["To"] = ", ".join(settings.mail_to)
@@ -146,10 +152,11 @@ def _tried(what: str, send: Callable[[], None]) -> list[str]:
         send()
     except urllib.error.HTTPError as error:
         return [f"{what} was answered with {error.code}: the notice did not go out"]
-    except (OSError, ValueError) as error:
+    except NoticeError as error:
+        return [f"{what} could not be sent ({error})"]
+    except (OSError, ValueError, HTTPException) as error:
         # A reason may repeat the address, which is a secret: the kind of error says enough.
-        told = str(error) if isinstance(error, ValueError) else type(error).__name__
-        return [f"{what} could not be sent ({told})"]
+        return [f"{what} could not be sent ({type(error).__name__})"]
     return []
 
 

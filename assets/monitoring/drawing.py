@@ -54,6 +54,7 @@ def dress(axes: Axes, palette: Palette, *, title: str = "") -> None:
     axes.tick_params(colors=palette.ink, labelsize=8, length=2.5, width=0.6)
     axes.xaxis.label.set(color=palette.ink, size=8)
     axes.yaxis.label.set(color=palette.ink, size=8)
+    axes.xaxis.get_offset_text().set(color=palette.ink, size=8)
     axes.grid(visible=True, color=palette.ground, linewidth=0.7)
     axes.set_axisbelow(True)
     if title:

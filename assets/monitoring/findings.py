@@ -52,13 +52,14 @@ def dumps_are_read(dumps: pl.DataFrame, until_us: int, settings: Report) -> Find
     return Finding(not red, said, {"dumps of the week": recent.height, "refused": refused, "share": round(share, 3)})
 
 
-def nothing_drifted(drift: pl.DataFrame) -> Finding:
-    """Whether every watched feature is as people's own past has it."""
+def nothing_drifted(drift: pl.DataFrame, new: int = 0) -> Finding:
+    """Whether every watched feature is as people's own past has it; `new` drifts were not there the night before."""
     moved = drift.filter("drifted")
     if moved.is_empty():
         return Finding(True, f"None of {drift.height} watched features moved.", {"watched": drift.height})
     told = [f"{row['feature']} ({row['group']}) since {row['since']}" for row in moved.iter_rows(named=True)]
-    return Finding(False, f"{moved.height} moved: {'; '.join(told)}.", {"watched": drift.height, "moved": moved.height})
+    figures: dict[str, float | int | str] = {"watched": drift.height, "moved": moved.height, "new": new}
+    return Finding(False, f"{moved.height} moved: {'; '.join(told)}.", figures)
 
 
 def nothing_waits(waiting: dict[str, int]) -> Finding:

@@ -90,11 +90,11 @@ def _drift(home: Home, study: Study) -> dg.AssetsDefinition:
         moved = found.filter("drifted")
         names = ("feature", "group", "since", "shift_sd", "people")
         facts: dict[str, Any] = {"watched": found.height, "moved": moved.height, "as of": str(last)}
-        facts["new tonight"] = new_drifts(found, before).height
+        new = facts["new tonight"] = new_drifts(found, before).height
         if moved.height:
             facts["drift"] = markdown_table(names, moved.select(names).with_columns(pl.col("shift_sd").round(1)).rows())
         yield dg.MaterializeResult(asset_key="drift", metadata=facts)
-        yield _check(steady, nothing_drifted(found))
+        yield _check(steady, nothing_drifted(found, new))
 
     return drift
 

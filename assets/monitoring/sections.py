@@ -116,7 +116,7 @@ def scientist(material: Material) -> dict[str, Any]:
         "improved": float((lifts > 0).mean()) if len(lifts) else None,
         "drift": [row | {"chart": _drift_chart(material, row)} for row in material.drift.filter("drifted").to_dicts()],
         "watched": material.drift.height,
-        "changes": changes(panel_of(material.daily, _last(material)), FEATURES),
+        "changes": _changes(material),
     }
 
 
@@ -149,6 +149,13 @@ def on_call(material: Material) -> dict[str, Any]:
         ],
         "sizes": material.sizes,
     }
+
+
+def _changes(material: Material) -> list[dict[str, Any]]:
+    """People who changed by themselves: a feature that drifted for many says nothing of any one of them."""
+    moved = set(material.drift.filter("drifted")["feature"])
+    own = tuple(f for f in FEATURES if f not in moved)
+    return changes(panel_of(material.daily, _last(material), own), own)
 
 
 def _heat(daily: pl.DataFrame, modality: str, last: Date) -> Figure:

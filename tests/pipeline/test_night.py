@@ -104,3 +104,16 @@ def test_the_run_of_a_command_that_was_killed_is_ended_by_the_next(
     toy.new = ["2026-03-02.zip"]
     run_night(home, study, console, toy.stages, toy.look)
     assert runs(home)[0] == ("nothing", dg.DagsterRunStatus.FAILURE)
+
+
+def test_a_blocking_check_that_fails_ends_the_night_with_what_it_guards(
+    home: Home, study: Study, toy: Toy, console: Console
+) -> None:
+    @dg.asset_check(asset="hrv", blocking=True, description="heart rates of living people")
+    def plausible() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=False, description="3 windows above 220 bpm")
+
+    toy.new = ["2026-03-02.zip"]
+    with pytest.raises(NightFailedError, match="^hrv: 3 windows above 220 bpm"):
+        run_night(home, study, console, (*toy.stages, lambda _home, _study: [plausible]), toy.look)
+    assert toy.learnt is None

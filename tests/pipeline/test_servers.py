@@ -70,8 +70,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
 
 
 def get(address: str, body: bytes | None = None, **headers: str) -> str:
-    request = urllib.request.Request(address, body, headers)  # noqa: S310 (loopback)
-    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 (loopback)
+    request = urllib.request.Request(address, body, headers)
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return str(answer.read().decode())
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from html.parser import HTMLParser
 
+import polars as pl
 import pytest
 
 from assets.lake import Key, Lake
@@ -103,6 +104,19 @@ def test_an_empty_home_has_a_report(study: Study) -> None:
 
 def test_models_are_listed_best_first(study: Study) -> None:
     assert [m for m, _ in scientist(busy(study))["tables"]["P2N"]] == ["macro_micro", "ewma", "global_mean"]
+
+
+def test_a_person_is_not_said_to_have_changed_by_what_drifted_for_everybody(study: Study) -> None:
+    assert scientist(busy(study))["changes"] == []
+
+
+def test_a_person_whose_week_stands_out_is_named_with_the_feature(study: Study) -> None:
+    material = busy(study)
+    last_week = (pl.col("participant") == "P03") & (pl.col("date") > material.until - timedelta(days=8))
+    faster = pl.when(last_week).then(95.0).otherwise(60 + pl.col("worn_h"))
+    changed = replace(material, daily=material.daily.with_columns(faster.alias("hrv.hr_bpm")))
+    [found] = scientist(changed)["changes"]
+    assert (found["participant"], found["feature"]) == ("P03", "hrv.hr_bpm")
 
 
 def test_a_failure_that_a_later_run_mended_is_no_failure(study: Study) -> None:
