@@ -15,5 +15,9 @@ class DumpError(MacromicroError):
     """A dump cannot be read; its message becomes the catalogue's reason, written for a coordinator."""
 
 
+class InboxError(MacromicroError):
+    """The inbox looks as if its disk were missing; nothing is withdrawn on such evidence."""
+
+
 class FeatureError(MacromicroError):
     """A feature was asked for that the catalogue does not hold."""

@@ -108,6 +108,7 @@ class Reading(Section):
     max_members: int = Field(100_000, ge=1)
     max_depth: int = Field(3, ge=1, le=10)
     settle_seconds: float = Field(30.0, ge=0)
+    most_vanished: float = Field(0.5, gt=0, le=1)
 
 
 class Report(Section):

@@ -49,6 +49,7 @@ max_unpacked_mb = 16384             # of an archive, unpacked
 max_members = 100000                # files in an archive
 max_depth = 3                       # archives inside archives
 settle_seconds = 30.0               # a file changed more recently than this is still being copied: left for later
+most_vanished = 0.5                 # with more than this share gone at once the night stops: a lost disk
 
 [report]
 morning = "0 7 * * *"               # the report is written again then, whether or not the night had anything to do

@@ -17,7 +17,7 @@ from time import monotonic, time
 
 from rich.progress import Progress
 
-from assets.errors import DumpError
+from assets.errors import DumpError, InboxError
 from assets.ingest.entries import (
     DUPLICATE,
     FORGOTTEN,
@@ -41,6 +41,7 @@ from assets.lake import Key
 from assets.study import Home, Study
 
 SAVE_EVERY_S = 60.0
+FEW = 10  # of so few dumps any number may be taken away at once
 
 
 @dataclass(frozen=True)
@@ -75,10 +76,14 @@ def catalogue(home: Home, study: Study, *, quiet: bool = False) -> CatalogueRepo
     """Bring the catalogue up to date with the inbox.
 
     A dump is looked at again when its files' sizes or times changed, or when readers or settings that matter did.
+
+    Raises:
+        InboxError: most dumps are gone at once; nothing is withdrawn.
     """
     with _locked(home):
         known = load(home)
         found = {f.path: f for f in scan(home.inbox)}
+        _refuse_lost_inbox(home, study, known, found)
         current = {e.path: e for e in known if e.present or e.reason == FORGOTTEN}
         prints = _Fingerprints(study)
         tasks = [_Task(f, study) for f in found.values() if _due(f, current.get(f.path), prints)]
@@ -206,6 +211,17 @@ def _entry(found: Found, outcome: _Outcome, prints: _Fingerprints) -> Entry:
         return entry_refused(found, outcome.dump, outcome.result, prints.of(found.participant, None))
     fingerprint = prints.of(found.participant, outcome.result.reader)
     return entry_read(found, outcome.dump, outcome.result, fingerprint)
+
+
+def _refuse_lost_inbox(home: Home, study: Study, known: Iterable[Entry], found: Mapping[str, Found]) -> None:
+    present = {e.path for e in known if e.present}
+    gone = present.difference(found)
+    if len(present) > FEW and len(gone) > study.reading.most_vanished * len(present):
+        message = (
+            f"{len(gone)} of {len(present)} dumps are gone from {home.inbox}: is its disk there? Nothing was changed. "
+            "If they were taken away on purpose, set [reading] most_vanished = 1.0 for one run"
+        )
+        raise InboxError(message)
 
 
 def _settled(known: Iterable[Entry], found: Mapping[str, Found], fresh: Mapping[str, Entry]) -> list[Entry]:

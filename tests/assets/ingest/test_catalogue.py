@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from assets.errors import DumpError
+from assets.errors import DumpError, InboxError
 from assets.ingest import catalogue as under_test
 from assets.ingest.catalogue import catalogue, forget, remember, uncatalogued
 from assets.ingest.entries import Entry, load
@@ -246,3 +246,17 @@ def test_the_table_is_as_declared(home: Home, study: Study) -> None:
     frame = Lake(home.lake).read(DUMPS)
     assert frame.schema == DUMPS.empty().schema
     assert frame.select(pl.col("touches").list.len()).item() == 1
+
+
+def test_an_inbox_whose_disk_is_gone_withdraws_nothing(home: Home, study: Study) -> None:
+    for n in range(12):
+        put(home.inbox / f"P{n:02d}/{START}_A{n:05d}.zip", zipped(e4_files(START + n)))
+    catalogue(home, study, quiet=True)
+    before = catalogue_bytes(home)
+    home.inbox.rename(home.root / "unmounted")
+    home.inbox.mkdir()
+    with pytest.raises(InboxError, match="12 of 12 dumps are gone"):
+        catalogue(home, study, quiet=True)
+    assert catalogue_bytes(home) == before
+    allowed = Study.model_validate({**study.model_dump(), "reading": {"most_vanished": 1.0}})
+    assert catalogue(home, allowed, quiet=True).states == {"withdrawn": 12}
