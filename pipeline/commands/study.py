@@ -61,6 +61,8 @@ def simulate(
     coupling: Annotated[
         float, typer.Option(min=0, help="How strongly body and voice carry affect; 0 cuts them off.")
     ] = 1.0,
+    body: Annotated[float, typer.Option(min=0, help="How strongly the body alone carries affect.")] = 1.0,
+    voice: Annotated[float, typer.Option(min=0, help="How strongly the voice alone carries affect.")] = 1.0,
 ) -> None:
     """Fill the inbox with a made-up study, written as real devices write.
 
@@ -72,7 +74,16 @@ def simulate(
     from assets.simulated.study import simulate as write
 
     chosen = options(context)
-    made = write(chosen.home, chosen.home.study(), participants=participants, days=days, seed=seed, coupling=coupling)
+    made = write(
+        chosen.home,
+        chosen.home.study(),
+        participants=participants,
+        days=days,
+        seed=seed,
+        coupling=coupling,
+        body=body,
+        voice=voice,
+    )
     for line in (
         f"Wrote {made.participants} people × {made.days} days to {chosen.home.inbox} in {made.seconds:.0f} s:",
         f"  {made.sessions} wristband sessions of {made.hours:.0f} h, {made.answers} of {made.prompts} prompts,",
