@@ -21,7 +21,7 @@ def curve_picture(curve: Sequence[Mapping[str, float]]) -> Figure:
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6.5, 3.2))
+    figure = Figure(figsize=(6.5, 3.2), layout="constrained")
     axes = figure.add_subplot()
     epochs = range(1, len(curve) + 1)
     axes.plot(epochs, [e["loss"] for e in curve], color="#4c72b0", label="training loss")
