@@ -1,6 +1,7 @@
 """What every test may ask for: a fresh study home, and the folder of real recordings where it exists."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,16 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real recordings at {folder} (set {REAL_DATA_VARIABLE})")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def mlflow_environment() -> Iterator[None]:
+    """MLflow notes the registry in use in the environment; commands that a later test starts must not find it."""
+    before = {name: value for name, value in os.environ.items() if name.startswith("MLFLOW_")}
+    yield
+    for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
+        del os.environ[name]
+    os.environ.update(before)
 
 
 @pytest.fixture
