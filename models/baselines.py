@@ -134,7 +134,9 @@ class Ewma:
             seen = seen_online(cohort) if seen is None else seen
             at = select(ewma_after(cohort, ALPHAS), seen)
             truth = np.where(train[:, None] & ~np.isnan(at[..., 0]), cohort.answers, np.nan)
-            scores = [np.nanmean(pooled_ccc(np.nan_to_num(at[..., k]), truth)) for k in range(len(ALPHAS))]
+            agreement = np.array([pooled_ccc(np.nan_to_num(at[..., k]), truth) for k in range(len(ALPHAS))])
+            known = ~np.isnan(agreement).all(axis=0)  # items answered too rarely to agree on decide nothing
+            scores = np.nanmean(agreement[:, known], axis=1) if known.any() else np.zeros(len(ALPHAS))
             self.alpha = ALPHAS[int(np.argmax(np.nan_to_num(scores, nan=-1.0)))]
         return self
 

@@ -97,13 +97,14 @@ def last_night(home: Home) -> dict[str, Any] | None:
 
 
 def evaluation(home: Home) -> dict[str, dict[str, dict[str, float | None]]]:
-    """The last evaluation: protocol, model, figure.
+    """The last evaluation: protocol, model, figure; empty where nobody has answered often enough to be tested on.
 
     Raises:
         RegistryError: nothing was ever evaluated.
     """
-    rows = Lake(home.lake).read(EVALUATION)
-    if rows.is_empty():
+    lake = Lake(home.lake)
+    rows = lake.read(EVALUATION)
+    if not lake.exists(EVALUATION):
         message = f"{home.root} holds no evaluation yet: nothing was trained. Run: macromicro run"
         raise RegistryError(message)
     table: dict[str, dict[str, dict[str, float | None]]] = {}
