@@ -11,12 +11,26 @@ from functools import cache
 from importlib.metadata import entry_points
 
 from assets.errors import DumpError
-from assets.ingest.readers import daily_values, e4, embraceplus, self_reports, voice
+from assets.ingest.readers import (
+    daily_values,
+    e4,
+    edf,
+    embraceplus,
+    self_reports,
+    voice,
+)
 from assets.ingest.readers.base import Reader
 from assets.ingest.source import Source
 
 ENTRY_POINTS = "macromicro.readers"
-OWN: tuple[Reader, ...] = (daily_values.READER, e4.READER, embraceplus.READER, voice.READER, self_reports.READER)
+OWN: tuple[Reader, ...] = (
+    daily_values.READER,
+    e4.READER,
+    edf.READER,
+    embraceplus.READER,
+    voice.READER,
+    self_reports.READER,
+)
 
 _KNOWN = (
     (b"%PDF", "a PDF"),
