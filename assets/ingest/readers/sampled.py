@@ -53,7 +53,7 @@ def contiguous(
     Args:
         signal: its name.
         unit: its unit.
-        times_us: UTC µs of each sample, (samples,), in any order; a time that comes again later counts once.
+        times_us: UTC µs of each sample, (samples,), in any order; what is said again later counts once.
         values: the samples, (samples,); those not finite are missing and split.
         rate_hz: the nominal rate where the device says it; estimated by default. Needed for a single sample.
         most_gap: the longest step between neighbours, in periods, that is no gap.
@@ -97,25 +97,28 @@ def contiguous_columns(
 
 
 def _in_order(times: Times, values: NDArray[np.floating], rate_hz: float | None) -> tuple[_Floats, NDArray[np.int64]]:
-    """Times in order, each once, with the rows they belong to; samples of one tick of a slow clock are spread."""
-    again = np.flatnonzero(np.diff(times) == 0)
-    ticking = len(again) > _COARSE_SHARE * len(times) and not np.array_equal(
-        values[again], values[again + 1], equal_nan=True
-    )
-    if not ticking:
-        unique, first = np.unique(times, return_index=True)
-        return unique.astype(np.float64), first.astype(np.int64)
-    order = np.argsort(times, kind="stable")
-    ticks, first, counts = np.unique(times[order], return_index=True, return_counts=True)
-    position = np.arange(len(order)) - np.repeat(first, counts)
+    """Times in order with the rows they belong to, without what the input says twice.
+
+    Rows side by side with one time and other values are samples of a late packet or of one tick of a slow clock.
+    """
+    order = np.argsort(times, kind="stable").astype(np.int64)
+    same = np.diff(times[order]) == 0
+    beside = same & (np.diff(order) == 1)
+    other = ~((values[order[1:]] == values[order[:-1]]) | np.isnan(values[order[1:]])).all(axis=1)
+    ticking = bool(beside.sum() > _COARSE_SHARE * len(times) and other[beside].any())
+    order = order[np.r_[True, ~same | (beside & (other | ticking))]]
+    return (_spread(times[order], rate_hz) if ticking else times[order].astype(np.float64)), order
+
+
+def _spread(times: Times, rate_hz: float | None) -> _Floats:
+    """Samples of each tick of a slow clock, evenly from that tick to the next."""
+    ticks, first, counts = np.unique(times, return_index=True, return_counts=True)
     steps = np.diff(ticks).astype(np.float64)
     usual = float(np.median(steps)) if len(steps) else 0.0
-    usual_count = float(np.median(counts))
-    within = 1e6 / rate_hz if rate_hz else usual / usual_count
-    spread = np.full(len(ticks), within)
-    near = np.r_[steps <= MOST_GAP * usual, False]
-    spread[near] = np.diff(ticks, append=0)[near] / counts[near]
-    return np.repeat(ticks, counts) + position * np.repeat(spread, counts), order.astype(np.int64)
+    within = np.full(len(ticks), 1e6 / rate_hz if rate_hz else usual / float(np.median(counts)))
+    near = np.flatnonzero(steps <= MOST_GAP * usual)
+    within[near] = steps[near] / counts[near]
+    return np.repeat(ticks, counts) + (np.arange(len(times)) - np.repeat(first, counts)) * np.repeat(within, counts)
 
 
 def _period(times: _Floats) -> float | None:
