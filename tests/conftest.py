@@ -21,14 +21,25 @@ def real_data() -> Path:
     return folder
 
 
+def mlflow_variables() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith("MLFLOW_")}
+
+
+MLFLOW_AT_START = mlflow_variables()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The nights of the whole line come first: they take minutes, and the rest fits beside them."""
+    items.sort(key=lambda item: "line" not in item.path.parts)
+
+
 @pytest.fixture(autouse=True)
 def mlflow_environment() -> Iterator[None]:
     """MLflow notes the registry in use in the environment; commands that a later test starts must not find it."""
-    before = {name: value for name, value in os.environ.items() if name.startswith("MLFLOW_")}
     yield
-    for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
+    for name in mlflow_variables():
         del os.environ[name]
-    os.environ.update(before)
+    os.environ.update(MLFLOW_AT_START)
 
 
 @pytest.fixture

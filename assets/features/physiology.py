@@ -72,6 +72,7 @@ def tidy_physiology(home: Home, study: Study) -> list[Key]:
 def _compute(home: Home, study: Study, participant: str, days: tuple[Date, ...]) -> Iterator[tuple[Date, Frames]]:
     from threadpoolctl import threadpool_limits
 
+    _preload()  # a library that is loaded later would not know of the limit below
     lake, calendar = Lake(home.lake), Calendar.of(study, participant)
     for day in days:
         key = Key(participant, day)
@@ -86,6 +87,7 @@ def _preload() -> None:
     """Import what every day needs once in each worker; NeuroKit2 itself only where there is ECG."""
     import pandas as pd
     import scipy.interpolate
+    import scipy.linalg
     import scipy.signal
 
     del pd, scipy
@@ -93,7 +95,7 @@ def _preload() -> None:
 
 PHYSIOLOGY = Unit(
     name="physiology",
-    code="2",
+    code="3",
     tables=(BEATS, HRV_TABLE, EDA_TABLE, MOTION_TABLE, TEMPERATURE_TABLE),
     compute=_compute,
     preload=_preload,

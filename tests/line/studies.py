@@ -1,6 +1,7 @@
 """Real recordings laid out as studies: what a researcher would put into the inbox, and the command line to run it."""
 
 import csv
+import hashlib
 import json
 import os
 import shutil
@@ -73,9 +74,15 @@ def lay_out_rowland(data: Path, home: Path) -> None:
     _write_reports(home, rows)
 
 
-def tree_hash(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder with its bytes, to compare two lakes."""
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+def tree_hash(folder: Path) -> dict[str, str]:
+    """Every file below a folder with the hash of its bytes, to compare two lakes."""
+    files = (p for p in sorted(folder.rglob("*")) if p.is_file())
+    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest()[:16] for p in files}
+
+
+def differing(one: dict[str, str], other: dict[str, str]) -> list[str]:
+    """The paths at which two trees differ."""
+    return sorted(path for path in one.keys() | other.keys() if one.get(path) != other.get(path))
 
 
 def settle(path: Path) -> None:

@@ -12,7 +12,7 @@ from pipeline.notify import PASSWORD_VARIABLE, WEBHOOK_VARIABLE, Notice, failed_
 from tests.pipeline.servers import Inbox, letters, webhooks
 
 NOTICE = Notice("study: nightly failed", ("physiology: LakeError.", "Look <there> & here."))
-SECRET = "P007 felt 12 and worried 99"  # what an error's own message might hold  # noqa: S105
+SECRET = "PARTICIPANT-P007 felt gloomy and worried"  # what an error's own message might hold  # noqa: S105
 
 
 @pytest.fixture
