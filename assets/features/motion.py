@@ -11,13 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from assets.features.acceleration import Axes, Singles, norm, triples
 from assets.features.segments import Segment
 from assets.features.windows import Grid, Reason, window_frame
 from assets.tables import MOTION_TABLE
-
-Singles = NDArray[np.float32]
 
 BAND_HZ = (0.25, 3.0)
 DEAD_BAND_G = 0.01  # a crossing counts from outside this band to outside on the other side
@@ -48,7 +46,7 @@ def motion_features(segments: Mapping[str, Sequence[Segment]], grid: Grid) -> pl
         segments: signals of the day (`acc_x`, `acc_y`, `acc_z` in g are used).
         grid: the windows.
     """
-    movements = [_movement(x, y, z) for x, y, z in _triples(segments)]
+    movements = [_movement(axes) for axes in triples(segments, SHORTEST_S)]
     if not movements:
         return MOTION_TABLE.empty()
     rows, coverage, reasons = [], [], []
@@ -63,21 +61,12 @@ def motion_features(segments: Mapping[str, Sequence[Segment]], grid: Grid) -> pl
     return window_frame(MOTION_TABLE, grid, rows, coverage, reasons)
 
 
-def _triples(segments: Mapping[str, Sequence[Segment]]) -> list[tuple[Segment, Segment, Segment]]:
-    """Segments of the three axes that belong together: same start and rate."""
-    y, z = ({(s.start_us, s.rate_hz): s for s in segments.get(axis, ())} for axis in ("acc_y", "acc_z"))
-    places = [(s, (s.start_us, s.rate_hz)) for s in segments.get("acc_x", ())]
-    found = [(s, y[place], z[place]) for s, place in places if place in y and place in z]
-    return [t for t in found if len(t[0].samples) >= SHORTEST_S * t[0].rate_hz]
-
-
-def _movement(x: Segment, y: Segment, z: Segment) -> Movement:
-    size = min(len(s.samples) for s in (x, y, z))
-    a, b, c = (s.samples[:size] for s in (x, y, z))
-    norm = np.sqrt(a**2 + b**2 + c**2)
-    band = band_passed(norm, x.rate_hz)
-    angle = np.degrees(np.arctan2(c, np.sqrt(a**2 + b**2)))
-    return Movement(Segment(x.start_us, x.rate_hz, norm), band, angle, crossings(band))
+def _movement(axes: Axes) -> Movement:
+    x, y, z = axes
+    size = norm(axes)
+    band = band_passed(size, x.rate_hz)
+    angle = np.degrees(np.arctan2(z.samples, np.sqrt(x.samples**2 + y.samples**2)))
+    return Movement(Segment(x.start_us, x.rate_hz, size), band, angle, crossings(band))
 
 
 def band_passed(norm: Singles, rate_hz: float) -> Singles:

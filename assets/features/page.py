@@ -30,7 +30,10 @@ TITLES = {
 NOTES = {
     "hrv": "From the beats of `beats`: the steepest upstroke of each pulse (or the R peak of an ECG), between samples. "
     "An interval is used where it is normal-to-normal: 300 to 2,000 ms, within 20 % of its neighbours' median, no "
-    "class of Lipponen & Tarvainen 2019, both pulses alike. Without gaps every index equals NeuroKit2's (tested).",
+    "class of Lipponen & Tarvainen 2019, both pulses like their neighbours (template correlation from 0.5, from 0.8 while "
+    "the wrist moves by more than 30 mg). ECG goes before the pulse and both before the device's own intervals, but in "
+    "half minutes in which our valid intervals fill less than half and the device's at least half and a fifth more. "
+    "Without gaps every index equals NeuroKit2's (tested).",
     "eda": "Samples outside 0.05–60 µS, faster than 10 µS/s or on skin outside 30–40 °C are left out with five seconds "
     "around them (Kleckner et al. 2018); skin from 25 °C counts where a regular pulse shows that the band is worn. "
     "Low-pass 1 Hz, tonic and phasic part by Butterworth filters at 0.05 Hz; a response rises by at least 0.05 µS.",

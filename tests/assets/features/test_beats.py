@@ -2,7 +2,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from assets.features.beats import find_beats
+from assets.features.beats import QUALITY_MOVING, find_beats, trusted
 from assets.features.pulse import find_pulses, refine
 from assets.features.segments import read_segments
 from assets.tables import BEATS, EVENTS
@@ -97,3 +97,54 @@ def test_noise_has_less_quality_than_a_pulse() -> None:
     late = found.times_us > START + 61e6
     assert np.median(found.quality[~late]) > 0.9
     assert np.median(found.quality[late]) < 0.7
+
+
+def restless(seconds: float, from_s: float, until_s: float) -> dict[str, tuple[np.ndarray, float]]:
+    """Three axes at 32 Hz, still but for a shaking wrist between two times."""
+    time = np.arange(round(seconds * 32)) / 32
+    shake = np.where((time >= from_s) & (time < until_s), 0.3 * np.sin(2 * np.pi * 2 * time), 0.0)
+    return {"acc_x": (shake, 32.0), "acc_y": (0 * time, 32.0), "acc_z": (1 + shake, 32.0)}
+
+
+def test_a_middling_pulse_is_believed_at_rest_and_not_while_the_wrist_moves() -> None:
+    random = np.random.default_rng(2)
+    beats_s = 1 + np.cumsum(0.8 + 0.03 * random.standard_normal(145))
+    wave = pulse_train(beats_s, 64.0, 120) + 0.5 * random.standard_normal(120 * 64)
+    still, moving = (
+        find_beats(read_segments(signals(bvp=(wave, 64.0), **acc)), EVENTS.empty())
+        for acc in (restless(120, 0, 0), restless(120, 60, 120))
+    )
+    late = pl.col("time_us") >= START + 62_000_000
+    middling = late & pl.col("quality").is_between(0.5, QUALITY_MOVING)
+    assert still.filter(middling & pl.col("valid")).height >= 5
+    assert moving.filter(middling)["valid"].sum() == 0
+    early = pl.col("time_us") < START + 58_000_000
+    assert still.filter(early).equals(moving.filter(early))
+
+
+def test_unknown_movement_and_unknown_quality_are_no_reproach() -> None:
+    quality, spread = np.array([0.6, 0.6, np.nan, 0.6]), np.array([np.nan, 0.01, 0.2, 0.2])
+    assert trusted(quality, spread).tolist() == [True, True, True, False]
+
+
+def test_the_devices_good_intervals_stand_where_our_own_are_poor() -> None:
+    random = np.random.default_rng(3)
+    wave = pulse_train(1 + np.arange(0, 178, 0.8), 64.0, 180)
+    wave[64 * 60 : 64 * 120] = random.standard_normal(64 * 60)
+    times = 1.4 + np.arange(0, 170, 0.8)
+    beats = find_beats(read_segments(signals(bvp=(wave, 64.0))), beat_events(times, 0 * times + 800, times > 2))
+    second = (beats["time_us"] - START) / 1e6
+    assert set(beats.filter(second.is_between(60, 120, closed="left"))["source"]) == {"device"}
+    assert set(beats.filter(~second.is_between(60, 120, closed="left"))["source"]) == {"bvp"}
+    device = beats.filter(pl.col("source") == "device")
+    assert device["rr_ms"].to_list() == [None] + [800.0] * (device.height - 1)
+    assert device["valid"].to_list() == [False] + [True] * (device.height - 1)
+    after = beats.filter((pl.col("source") == "bvp") & (pl.col("time_us") > START + 120_000_000))
+    assert after["rr_ms"][0] is None  # where a source takes over there is no interval
+
+
+def test_the_devices_patchy_intervals_do_not_replace_our_own() -> None:
+    wave = np.random.default_rng(3).standard_normal(64 * 60)
+    times = np.array([5.0, 5.8, 6.6, 40.0, 40.8])
+    beats = find_beats(read_segments(signals(bvp=(wave, 64.0))), beat_events(times, [800] * 5, [True] * 5))
+    assert set(beats["source"]) == {"bvp"}
