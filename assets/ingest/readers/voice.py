@@ -9,16 +9,12 @@ epoch), or by the file's own metadata; a clip that nothing dates cannot be used 
 
 from __future__ import annotations
 
-import json
-import re
-from pathlib import PurePosixPath
-from typing import Any
-
 import numpy as np
 
 from assets.errors import DumpError
 from assets.ingest.readers.base import Context, Reader
 from assets.ingest.readers.sounds import decode, flac, is_sound, mono_16k
+from assets.ingest.readers.starts import told_start
 from assets.ingest.recording import Clip, Recording
 from assets.ingest.source import Source
 from assets.ingest.times import parse, to_us
@@ -27,18 +23,6 @@ SILENT_PEAK = 1e-3
 SHORTEST_S = 0.5
 CLIPPED_SHARE = 0.001
 _KNOWN_SINCE_US = 1_000_000_000_000_000
-_SIDECAR_KEYS = ("time", "start", "starttime", "recordedat", "timestamp", "createdat", "datetime", "date")
-_NAME_TIMES = (
-    re.compile(
-        r"(?<!\d)(?P<y>(?:19|20)\d{2})-(?P<m>\d{2})-(?P<d>\d{2})[T_ ]+(?:at )?(?P<H>\d{2})[-.:_h](?P<M>\d{2})"
-        r"(?:[-.:_m](?P<S>\d{2})(?:[.,]\d+)?)?\s?(?P<zone>Z|[+-]\d{2}[-:]?\d{2})?(?!\d)"
-    ),
-    re.compile(
-        r"(?<!\d)(?P<y>(?:19|20)\d{2})(?P<m>\d{2})(?P<d>\d{2})[T_ -]?(?P<H>\d{2})(?P<M>\d{2})(?P<S>\d{2})?(?:[.,]\d+)?"
-        r"(?P<zone>Z|[+-]\d{2}[-:]?\d{2})?(?!\d)"
-    ),
-)
-_NAME_EPOCH = re.compile(r"(?<!\d)(1\d{9}|1\d{12})(?!\d)")
 
 
 def _claims(source: Source) -> bool:
@@ -84,7 +68,7 @@ def _reason(duration: float, peak: float, clipped: float, truncated: bool) -> st
 
 
 def _time(source: Source, data: bytes, created: str | None, context: Context) -> int:
-    for found in (_from_sidecar(source, context), _from_name(source, context), _from_metadata(data, created, context)):
+    for found in (told_start(source, context), _from_metadata(data, created, context)):
         if found is not None:
             return found
     message = (
@@ -92,38 +76,6 @@ def _time(source: Source, data: bytes, created: str | None, context: Context) ->
         'clip.json beside it with {"time": "2026-01-31T09:15:00+01:00"}'
     )
     raise DumpError(message)
-
-
-def _from_sidecar(source: Source, context: Context) -> int | None:
-    for sidecar in source.sidecars:
-        try:
-            told: Any = json.loads(sidecar.read(1_000_000).decode("utf-8-sig"))
-        except (ValueError, RecursionError) as error:
-            message = f"its sidecar {sidecar.base} is no JSON: {error}"
-            raise DumpError(message) from error
-        keys = {re.sub(r"[^a-z]", "", str(k).lower()): v for k, v in told.items()} if isinstance(told, dict) else {}
-        for key in _SIDECAR_KEYS:
-            if key in keys:
-                when = parse(str(keys[key]))
-                if when is None:
-                    message = f"its sidecar {sidecar.base} gives {key!r} as {str(keys[key])[:40]!r}, which is no time"
-                    raise DumpError(message)
-                return to_us(when, context.calendar)
-    return None
-
-
-def _from_name(source: Source, context: Context) -> int | None:
-    stem = PurePosixPath(source.name.rsplit("!", 1)[-1]).stem
-    for pattern in _NAME_TIMES:
-        for match in pattern.finditer(stem):
-            zone = (match["zone"] or "").replace("-", "-", 1)
-            zone = zone[0] + zone[1:].replace("-", ":") if zone else ""
-            clock = f"{match['H']}:{match['M']}:{match['S'] or '00'}"
-            when = parse(f"{match['y']}-{match['m']}-{match['d']} {clock}{zone}")
-            if when is not None:
-                return to_us(when, context.calendar)
-    epoch = _NAME_EPOCH.search(stem)
-    return to_us(int(epoch[1]) * (1_000_000 if len(epoch[1]) == 10 else 1000), context.calendar) if epoch else None
 
 
 def _from_metadata(data: bytes, created: str | None, context: Context) -> int | None:
