@@ -34,3 +34,31 @@ def agreement_and_error(
     """(1 − CCC) + mae_weight · MAE / usual_error, per item."""
     error = absolute(predicted, answers, answered) / usual_error
     return concordance(predicted, answers, answered) + mae_weight * error
+
+
+def squared(predicted: Tensor, answers: Tensor, answered: Tensor) -> Tensor:
+    """Mean squared error per item (items,); 0 for an item without answers in the batch."""
+    return _mean(torch.where(answered, predicted - answers, 0.0) ** 2, answered)
+
+
+def gaussian(predicted: Tensor, log_sd: Tensor, answers: Tensor, answered: Tensor) -> Tensor:
+    """Minus the log likelihood of a normal error per item (items,), without ½ log 2π; `log_sd` broadcasts."""
+    gone = torch.where(answered, predicted - answers, 0.0)
+    return _mean(torch.where(answered, 0.5 * (gone * torch.exp(-log_sd)) ** 2 + log_sd, 0.0), answered)
+
+
+def ordinal_probabilities(score: Tensor, cuts: Tensor) -> Tensor:
+    """P(level k) = σ(c_k − s) − σ(c_{k−1} − s), (batch, items, levels); cut points are (items, levels − 1)."""
+    below = torch.sigmoid(cuts - score[..., None])
+    ends = below.new_zeros(*below.shape[:-1], 1)
+    return torch.cat([ends, below, ends + 1], -1).diff(dim=-1)
+
+
+def ordinal(score: Tensor, cuts: Tensor, level: Tensor, answered: Tensor) -> Tensor:
+    """Minus the log likelihood of levels (batch, items) under a cumulative logit link (McCullagh 1980), per item."""
+    chance = ordinal_probabilities(score, cuts).gather(-1, level[..., None])[..., 0]
+    return _mean(torch.where(answered, -chance.clamp(min=1e-7).log(), 0.0), answered)
+
+
+def _mean(values: Tensor, answered: Tensor) -> Tensor:
+    return values.sum(0) / answered.to(values.dtype).sum(0).clamp(min=1)

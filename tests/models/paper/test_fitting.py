@@ -1,0 +1,126 @@
+"""A cell's fit: same seed same model, known signal found, newcomers move nobody, fine-tuning only where it helps."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from models.cohort import Cohort
+from models.errors import CohortError, ModelError
+from models.metrics import pooled_ccc
+from models.paper.design import Design, PaperSettings
+from models.paper.fitting import PaperModel, fit_paper
+from models.paper.personal import PERSONALISATIONS
+from models.protocols import frozen
+from models.weighting import KINDS
+from tests.models.people import made_up
+
+QUICK = PaperSettings(max_epochs=16, patience=16, width=16, heads=2, batch=128, learning_rate=5e-3)
+
+
+@pytest.fixture(scope="module")
+def cohort() -> Cohort:
+    return made_up(people=8, days=10, coupling=2.0)
+
+
+@pytest.fixture(scope="module")
+def models(cohort: Cohort) -> dict[str, PaperModel]:
+    train = frozen(cohort).train
+    return {p: fit_paper(cohort, train, Design("attention", p, "equal"), QUICK) for p in PERSONALISATIONS}
+
+
+def agreement(model: PaperModel, cohort: Cohort) -> float:
+    test = np.flatnonzero(frozen(cohort).test)
+    return float(pooled_ccc(model.predict(cohort)[test], cohort.answers[test]).mean())
+
+
+def test_the_same_seed_gives_the_same_model_and_torchs_own_randomness_stays(
+    cohort: Cohort, models: dict[str, PaperModel]
+) -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    again = fit_paper(cohort, frozen(cohort).train, Design("attention", "heads", "equal"), QUICK)
+    assert torch.equal(torch.rand(1), expected)
+    np.testing.assert_array_equal(again.predict(cohort), models["heads"].predict(cohort))
+
+
+def test_what_is_kept_per_person_beats_the_macro_model_where_people_differ(
+    cohort: Cohort, models: dict[str, PaperModel]
+) -> None:
+    macro = agreement(models["none"], cohort)
+    for kind in ("heads", "film", "low_rank", "fine_tuned"):
+        assert agreement(models[kind], cohort) > macro + 0.1, kind
+
+
+def test_no_answer_of_the_test_stretch_moves_a_prediction(cohort: Cohort, models: dict[str, PaperModel]) -> None:
+    split = frozen(cohort)
+    changed = replace(cohort, answers=np.where(split.train[:, None], cohort.answers, 1.0))
+    again = fit_paper(changed, split.train, Design("attention", "heads", "equal"), QUICK)
+    np.testing.assert_array_equal(again.predict(changed), models["heads"].predict(cohort))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_weighting_trains(cohort: Cohort, kind: str) -> None:
+    model = fit_paper(cohort, frozen(cohort).train, Design("concatenation", "heads", kind), QUICK)
+    assert model.curve[-1]["loss"] < model.curve[0]["loss"]
+
+
+@pytest.mark.parametrize("loss", ["mse", "gaussian", "ordinal"])
+def test_every_loss_trains(cohort: Cohort, loss: str) -> None:
+    model = fit_paper(cohort, frozen(cohort).train, Design("max", "heads", "equal", loss), QUICK)
+    assert agreement(model, cohort) > 0.15
+    assert model.design.name == f"max/heads/equal/{loss}"
+
+
+@pytest.mark.parametrize("kind", PERSONALISATIONS)
+def test_newcomers_are_moved_by_their_answers_and_move_nobody(kind: str) -> None:
+    everyone = made_up(people=8, days=10, coupling=2.0)
+    known = everyone.labelled & (everyone.person < 6)
+    model = fit_paper(everyone, known, Design("max", kind, "equal"), QUICK)
+    rank, _ = everyone.rank()
+    adapted = model.adapt(everyone, everyone.labelled & (rank < 30))
+    assert adapted.participants == everyone.participants
+    assert not model.knows("P007")
+    before, after = model.predict(everyone), adapted.predict(everyone)
+    np.testing.assert_array_equal(before[everyone.person < 6], after[everyone.person < 6])
+    for name, table in model.network.personal.tables.items():
+        assert torch.equal(adapted.network.personal.tables[name][:6], table)
+    later = everyone.labelled & (everyone.person >= 6) & (rank >= 30)
+    change = np.abs(after - everyone.answers)[later].mean() - np.abs(before - everyone.answers)[later].mean()
+    assert change < -0.5 or kind == "none"
+    unmoved = model.adapt(everyone, np.zeros(len(everyone), dtype=bool))
+    np.testing.assert_array_equal(unmoved.predict(everyone), before)
+
+
+def test_a_newcomers_answers_move_only_them() -> None:
+    everyone = made_up(people=8, days=10, coupling=2.0)
+    model = fit_paper(everyone, everyone.labelled & (everyone.person < 6), Design("max", "heads", "equal"), QUICK)
+    both = everyone.labelled & (everyone.person >= 6)
+    changed = np.where((everyone.person == 7)[:, None], 100 - everyone.answers, everyone.answers)
+    first = model.adapt(everyone, both).predict(everyone)
+    second = model.adapt(replace(everyone, answers=changed), both).predict(everyone)
+    np.testing.assert_allclose(first[everyone.person == 6], second[everyone.person == 6], atol=1e-4)
+    assert np.abs(first - second)[everyone.person == 7].max() > 1
+
+
+def test_fine_tuning_is_kept_only_where_a_persons_own_held_back_answers_improve() -> None:
+    """People 0–3 keep their level; 4–7 turn it round just before the held-back stretch, so that tuning harms them."""
+    cohort = made_up(people=8, days=12, icc=0.0, missed=0.0)
+    rank, size = cohort.rank()
+    level = np.where(cohort.person % 2 == 0, 20.0, -20.0)
+    turned = (cohort.person >= 4) & (rank >= 0.75 * size)
+    cohort = replace(cohort, answers=np.clip(cohort.answers + np.where(turned, -level, level)[:, None], 0, 100))
+    model = fit_paper(cohort, cohort.labelled, Design("max", "fine_tuned", "equal"), QUICK)
+    own = model.network.personal.tables["bias"].abs().sum(1) > 0
+    assert own[:4].all()
+    assert not own[4:].any()
+    assert model.kept == int(own.sum())
+
+
+def test_too_few_answers_and_another_studys_items_are_refused(cohort: Cohort, models: dict[str, PaperModel]) -> None:
+    with pytest.raises(ModelError, match="too few"):
+        fit_paper(cohort, np.arange(len(cohort)) < 10, Design(), QUICK)
+    with pytest.raises(CohortError, match="others"):
+        models["none"].predict(replace(cohort, items=cohort.items[:1]))
