@@ -10,7 +10,7 @@ participant's. The header's patient field and the texts of annotations are dropp
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta, timezone
 
@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from assets.errors import DumpError
 from assets.ingest.readers.base import Context, Reader
+from assets.ingest.readers.beat_runs import beat_runs
 from assets.ingest.readers.edf_file import ANNOTATIONS, Channel, EdfFile, looks_edf, parse_edf
-from assets.ingest.readers.series import plausible_rr
 from assets.ingest.recording import Events, Recording, Segment, segments_of
 from assets.ingest.source import Source
 from assets.ingest.times import to_us
@@ -177,28 +177,15 @@ def _beats(file: EdfFile, n: int, runs: Iterable[_Run]) -> Events:
     channel = file.channels[n]
     period_s = file.duration_s / channel.count
     factor = _unit("rr", channel.unit)[1]
-    parts = []
+    stamps, intervals = [np.zeros(0, np.int64)], [np.zeros(0)]
     for run in runs:
         rr = _physical(channel, file.samples(n)[run.first : run.last].reshape(-1)) * factor
         at = np.flatnonzero(rr > 0)
-        parts += list(_rebuilt(run.start_us, at * period_s, rr[at], period_s + _SLACK_S))
-    if not parts:
-        return Events("beat", np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.bool_))
-    return Events("beat", *(np.concatenate(column) for column in zip(*parts, strict=True)))
-
-
-def _rebuilt(
-    start_us: int, stamps_s: NDArray[np.float64], rr_ms: NDArray[np.float64], most_off_s: float
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]]:
-    """Runs of beats whose intervals reach back to the beat before; inside one, times are the sum of intervals."""
-    breaks = np.flatnonzero(np.abs(np.diff(stamps_s) - rr_ms[1:] / 1e3) > most_off_s) + 1
-    for a, b in zip(np.r_[0, breaks], np.r_[breaks, len(stamps_s)], strict=True):
-        if b > a:
-            since = np.cumsum(np.r_[0.0, rr_ms[a + 1 : b] / 1e3])
-            times = start_us + np.round((np.median(stamps_s[a:b] - since) + since) * 1e6).astype(np.int64)
-            valid = plausible_rr(rr_ms[a:b])
-            valid[0] = False
-            yield times, rr_ms[a:b], valid
+        stamps.append(run.start_us + np.round(at * period_s * 1e6).astype(np.int64))
+        intervals.append(rr[at])
+    times, rr_ms = np.concatenate(stamps), np.concatenate(intervals)
+    off_us = np.abs(np.diff(times, prepend=times[:1]) - rr_ms * 1e3)
+    return beat_runs(times, rr_ms, off_us <= (period_s + _SLACK_S) * 1e6)
 
 
 def _presses(file: EdfFile, n: int, runs: Iterable[_Run]) -> list[int]:

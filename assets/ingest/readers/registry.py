@@ -16,6 +16,7 @@ from assets.ingest.readers import (
     e4,
     edf,
     embraceplus,
+    everion,
     self_reports,
     voice,
 )
@@ -28,6 +29,7 @@ OWN: tuple[Reader, ...] = (
     e4.READER,
     edf.READER,
     embraceplus.READER,
+    everion.READER,
     voice.READER,
     self_reports.READER,
 )
