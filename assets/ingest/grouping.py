@@ -1,8 +1,8 @@
 """Which files of a folder or an archive belong together as one dump.
 
 An unpacked Empatica E4 session is one dump although it is seven files, possibly renamed (`tags_S01.csv`); a voice
-clip and the JSON beside it are one dump; every other file is its own. Looks only at names, and at the first bytes
-of files that are named like E4 members.
+clip and the JSON beside it are one dump, as are a text file and a small JSON beside it that says only when; every
+other file is its own. Looks only at names, and at the first bytes of files that are named like E4 members or sidecars.
 """
 
 from __future__ import annotations
@@ -16,8 +16,15 @@ E4_NAME = re.compile(
     r"^(?P<before>.*[_\-. ])?(?P<stream>ACC|BVP|EDA|TEMP|HR|IBI|tags)(?P<after>[_\-. (].*)?\.csv$", re.IGNORECASE
 )
 E4_STREAMS = ("ACC", "BVP", "EDA", "TEMP", "HR", "IBI", "TAGS")
-E4_HEAD = re.compile(rb"^\s*\d{9,10}(\.\d+)?(\s*,\s*\d{9,10}(\.\d+)?){0,2}\s*(,\s*IBI\s*)?(\r?\n|$)")
+# A device whose clock was lost begins near 0: it is still an E4, and its clock is told.
+E4_HEAD = re.compile(rb"^\s*\d{1,10}(\.\d+)?(\s*,\s*\d{1,10}(\.\d+)?){0,2}\s*(,\s*IBI\s*)?(\r?\n|$)")
 AUDIO = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac", ".3gp", ".mp4", ".amr", ".caf", ".aiff"}
+TEXT = {".txt", ".csv", ".tsv", ".rr", ".ibi", ".dat"}
+_SAYS_WHEN = re.compile(
+    rb'^\s*\{[^{}\[\]]*"(time|start|start_?time|recorded_?at|timestamp|created_?at|datetime|date)"\s*:[^{}\[\]]*\}\s*$',
+    re.IGNORECASE,
+)
+_MOST_SIDECAR = 256
 _INFO = "info.txt"
 
 
@@ -109,15 +116,26 @@ def _looks_e4(entries: list[Entry]) -> bool:
 
 
 def _sidecars(entries: list[Entry]) -> dict[str, list[str]]:
-    """For each audio file the JSON of the same stem (`clip.json` or `clip.wav.json`)."""
-    audio: dict[str, str] = {}
-    for entry in entries:
-        stem, dot, suffix = entry.path.lower().rpartition(".")
-        if dot + suffix in AUDIO:
-            audio[entry.path.lower()] = entry.path
-            audio.setdefault(stem, entry.path)
+    """For each sound the JSON of its stem (`clip.json`, `clip.wav.json`); for each text file one that says when."""
+    audio, text = _named(entries, AUDIO), _named(entries, TEXT)
     found: dict[str, list[str]] = defaultdict(list)
     for entry in entries:
-        if entry.path.lower().endswith(".json") and entry.path.lower()[:-5] in audio:
-            found[audio[entry.path.lower()[:-5]]].append(entry.path)
+        if not entry.path.lower().endswith(".json"):
+            continue
+        stem = entry.path.lower()[:-5]
+        if stem in audio:
+            found[audio[stem]].append(entry.path)
+        elif stem in text and entry.size <= _MOST_SIDECAR and _SAYS_WHEN.match(entry.head()):
+            found[text[stem]].append(entry.path)
     return found
+
+
+def _named(entries: Iterable[Entry], suffixes: set[str]) -> dict[str, str]:
+    """Files of some suffixes by their name, and by their name without it."""
+    named: dict[str, str] = {}
+    for entry in entries:
+        stem, dot, suffix = entry.path.lower().rpartition(".")
+        if dot + suffix in suffixes:
+            named[entry.path.lower()] = entry.path
+            named.setdefault(stem, entry.path)
+    return named

@@ -4,8 +4,7 @@ Devices say when a sample was taken in steps of milliseconds, with jitter, or wi
 is estimated for the whole series; a step that the samples after it do not make up for is a gap and splits, a delayed
 sample does not. A stretch keeps the common rate while its times stay within half a sample of it, else it has its own
 rate, and is split where its times leave an even line by more than a sample and a half. Nothing is interpolated:
-every sample of the input stands once in the output. Values that come now and then by design are no business of this
-file.
+every sample of the input stands once in the output. Values that come now and then become events.
 """
 
 from __future__ import annotations
@@ -16,11 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from assets.ingest.recording import Segment, Times, segments_of
+from assets.ingest.recording import Events, Segment, Times, segments_of
 
 MOST_GAP = 1.5
 WALK = 1.5
 _COARSE_SHARE = 0.1
+_EVEN_SHARE = 0.9
 _AROUND = 8
 _MANY = 32
 _BLOCK = 15
@@ -96,6 +96,24 @@ def contiguous_columns(
     return found
 
 
+def series(signal: str, unit: str, times_us: Times, values: NDArray[np.floating]) -> tuple[list[Segment], list[Events]]:
+    """Segments of values that come evenly; events of those that come now and then.
+
+    Args:
+        signal: the name of the signal, or the kind of the events.
+        unit: its unit.
+        times_us: UTC µs of each value, in any order.
+        values: the values.
+    """
+    present = np.isfinite(values)
+    times, first = np.unique(np.asarray(times_us, np.int64)[present], return_index=True)
+    kept = np.asarray(values, np.float64)[present][first]
+    steps = np.diff(times)
+    if len(steps) and float((np.abs(steps - np.median(steps)) <= 0.1 * np.median(steps)).mean()) >= _EVEN_SHARE:
+        return contiguous(signal, unit, times, kept), []
+    return [], [Events(signal, times, kept, np.ones(len(times), np.bool_))] if len(times) else []
+
+
 def _in_order(times: Times, values: NDArray[np.floating], rate_hz: float | None) -> tuple[_Floats, NDArray[np.int64]]:
     """Times in order with the rows they belong to, without what the input says twice.
 
@@ -156,11 +174,13 @@ def _gaps(times: _Floats, period: float, most_gap: float) -> NDArray[np.int64]:
 
 
 def _common_period(times: _Floats, spans: Sequence[tuple[int, int]], period: float) -> float:
-    """The period over all runs together; the given one where there is nothing to measure."""
-    steps = sum(int(b - a) - 1 for a, b in spans)
-    length = sum(float(times[b - 1] - times[a]) for a, b in spans)
-    measured = length / steps if steps else period
-    return measured if abs(measured - period) < 0.5 * period and measured > 0 else period
+    """The period that most samples agree on, run by run; the given one where there is nothing to measure."""
+    runs = [(float(times[b - 1] - times[a]) / int(b - a - 1), int(b - a - 1)) for a, b in spans if b - a > 1]
+    if not runs:
+        return period
+    means, steps = np.array(sorted(runs)).T
+    measured = float(means[np.searchsorted(np.cumsum(steps), steps.sum() / 2)])
+    return measured if abs(measured - period) < 0.5 * period else period
 
 
 def _even(times: _Floats, begin: int, end: int, period: float) -> Iterator[_Stretch]:

@@ -1,0 +1,177 @@
+"""Polar H10, OH1 and Verity through logger apps: ECG, RR, PPI, acceleration, heart rate as text.
+
+Polar Sensor Logger writes one file per stream (`Phone timestamp;sensor timestamp [ns];ecg [uV]`), Sensor Logger and
+its conversions one table (`time,ecg,hr,rr`, times in ns). Samples lie on the sensor's own clock where the file has
+it; that clock is put where the fastest packets say. The rate is the real one (130.16 Hz, not 130). RR intervals come
+in packets, so beats are their running sum. A PPI interval is valid where the sensor had contact, did not see the arm
+move (blocker) and gives an error of at most 30 ms.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from assets.errors import DumpError
+from assets.ingest.readers.base import Context, Reader
+from assets.ingest.readers.intervals import beats_from_arrivals
+from assets.ingest.readers.sampled import contiguous_columns, series
+from assets.ingest.readers.text_tables import header, plain, separator_of
+from assets.ingest.readers.written_times import NO_TIME, written_us
+from assets.ingest.recording import Events, Recording, Segment, Times
+from assets.ingest.source import Source
+from assets.ingest.times import epoch_us
+
+_CONTACT_ERROR_MS = 30.0
+_MICROVOLTS = 50.0
+_TIMES = {"phonetimestamp": "phone", "time": "time", "sensortimestampns": "sensor"}
+_COLUMNS: Mapping[str, str] = {
+    "ecg": "ecg", "ecguv": "ecg_uv", "ecgmv": "ecg_mv", "rr": "rr", "rrms": "rr", "rrintervalms": "rr",
+    "rrinterval": "rr",
+    "ppintervalms": "ppi", "ppinterval": "ppi", "ppi": "ppi", "errorestimatems": "error", "errorestimate": "error",
+    "blocker": "blocker", "contact": "contact", "skincontact": "contact", "contactsupported": "supported", "hr": "hr",
+    "hrbpm": "hr", "heartrate": "hr", "xmg": "acc_x", "ymg": "acc_y", "zmg": "acc_z", "xdps": "gyro_x",
+    "ydps": "gyro_y", "zdps": "gyro_z",
+}  # fmt: skip
+_OWN = {"ecg", "ecg_uv", "ecg_mv", "rr", "ppi", "acc_x", "gyro_x"}
+_GIVES_HR = {"phone", "hr"}
+_PHONE_LIKE = re.compile(rb"^\s*\"?\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}")
+_EPOCH_LIKE = re.compile(rb"^\s*\"?\d{13,19}(\.\d+)?\"?\s*[;,\t]")
+
+
+def _names(found: tuple[str, ...]) -> list[str]:
+    """Our names of the columns: times, known ones, and '' for others; a name that comes again counts once."""
+    ours = [_TIMES.get(plain(n)) or _COLUMNS.get(plain(n)) or "" for n in found]
+    if ours.count("contact") == 2:  # "contact" twice: whether the sensor can tell, and what it tells
+        ours[len(ours) - 1 - ours[::-1].index("contact")] = "supported"
+    return [n if n not in ours[:i] else "" for i, n in enumerate(ours)]
+
+
+def _claims(source: Source) -> bool:
+    head = source.head() if source.single else b""
+    ours = set(_names(header(head)))
+    if not (ours & _OWN or ours >= _GIVES_HR) or not ours & {"phone", "time"}:
+        return False
+    first = head.split(b"\n", 2)[1:2]
+    return bool(first) and bool((_PHONE_LIKE if "phone" in ours else _EPOCH_LIKE).match(first[0]))
+
+
+def read(source: Source, context: Context) -> Recording:
+    """Read one file.
+
+    Raises:
+        DumpError: no row of it has a time and a value.
+    """
+    table, arrivals, said = _table(source.only.read(context.most_bytes), context)
+    times = _sensor_times(table, arrivals)
+    segments: list[Segment] = [*_ecg(table, times), *_moved(table, times)]
+    events = [e for e in (_rr(table, arrivals), _ppi(table, arrivals)) if len(e.time_us)]
+    rate = _column(table, "hr")
+    known = (rate > 0) & (rate < 300)
+    sampled, points = series("hr", "bpm", arrivals[known], rate[known])
+    segments += sampled
+    events += points
+    if not segments and not events:
+        message = "a Polar recording without a single value: the sensor had no contact, or the copy was cut off"
+        raise DumpError(message)
+    return Recording(segments, events, facts={"device": "Polar"}, remarks=said)
+
+
+def _table(data: bytes, context: Context) -> tuple[pl.DataFrame, Times, list[str]]:
+    """Rows with a time, as numbers under our names, with the time that each arrived."""
+    end = data.find(b"\n") + 1
+    first = data[:end].decode("utf-8-sig", "replace").strip()
+    names = _names(header(data[:end]))
+    body = data[end : data.rfind(b"\n") + 1]
+    if not body.strip():
+        message = "a Polar recording of which only the header arrived: copy it again"
+        raise DumpError(message)
+    unique = [n or f"other_{i}" for i, n in enumerate(names)]
+    table = pl.read_csv(
+        body, separator=separator_of(first), has_header=False, truncate_ragged_lines=True, encoding="utf8-lossy",
+        schema=dict.fromkeys(unique, pl.String()), quote_char='"',
+    ).with_columns(pl.all().str.strip_chars())  # fmt: skip
+    clock = "phone" if "phone" in unique else "time"
+    arrivals = written_us(table[clock], context.calendar) if clock == "phone" else _epochs(table[clock])
+    good = arrivals != NO_TIME
+    bad = int((~good).sum())
+    numbers = [n for n in unique if n not in {"phone", "time"} and not n.startswith("other_")]
+    whole = [pl.col(n).cast(pl.Int64() if n == "sensor" else pl.Float64(), strict=False) for n in numbers]
+    said = [f"{bad} of {len(good)} lines without a readable time, left out"] if bad else []
+    return table.select(whole).filter(good), arrivals[good], said
+
+
+def _epochs(texts: pl.Series) -> Times:
+    """Epochs of any size as UTC µs, without passing long ones through a float."""
+    whole = texts.cast(pl.Int64(), strict=False)
+    if whole.null_count() == len(whole):
+        told = texts.cast(pl.Float64(), strict=False).to_list()
+        return np.array([NO_TIME if v is None or not np.isfinite(v) else epoch_us(v) for v in told], np.int64)
+    usual = int(abs(whole.median() or 0))  # type: ignore[arg-type]  # a median of whole numbers is a number
+    factor, divisor = next(((f, d) for top, f, d in _SIZES if usual < top), (1, 1000))
+    return (whole * factor // divisor).fill_null(NO_TIME).to_numpy().astype(np.int64)
+
+
+_SIZES = ((10**11, 1_000_000, 1), (10**14, 1_000, 1), (10**17, 1, 1))
+
+
+def _column(table: pl.DataFrame, name: str) -> NDArray[np.float64]:
+    """A column's numbers, NaN where there is none."""
+    if name not in table.columns:
+        return np.full(table.height, np.nan)
+    return table[name].fill_null(float("nan")).to_numpy().astype(np.float64)
+
+
+def _sensor_times(table: pl.DataFrame, arrivals: Times) -> Times:
+    """The sensor's own times, moved to where the fastest packets arrived; arrivals where it has none."""
+    if "sensor" not in table.columns or table["sensor"].null_count():
+        return arrivals
+    own = table["sensor"].to_numpy() // 1000
+    return np.asarray(own + np.min(arrivals - own), np.int64)
+
+
+def _ecg(table: pl.DataFrame, times: Times) -> list[Segment]:
+    """ECG in mV; a column that does not name its unit is in µV where it holds large whole numbers."""
+    name = next((n for n in ("ecg_uv", "ecg_mv", "ecg") if n in table.columns), "")
+    values = _column(table, name)
+    present = np.isfinite(values)
+    if not present.any():
+        return []
+    values = values[present]
+    micro = name == "ecg_uv" or (name == "ecg" and bool(np.abs(values).max() > _MICROVOLTS))
+    return contiguous_columns([("ecg", "mV")], times[present], (values / 1000 if micro else values)[:, None])
+
+
+def _moved(table: pl.DataFrame, times: Times) -> list[Segment]:
+    found = []
+    for kind, unit, factor in (("acc", "g", 1 / 1000), ("gyro", "°/s", 1.0)):
+        names = [f"{kind}_{axis}" for axis in "xyz" if f"{kind}_{axis}" in table.columns]
+        if names:
+            values = np.column_stack([_column(table, n) for n in names]) * factor
+            present = np.isfinite(values).any(axis=1)
+            found += contiguous_columns([(n, unit) for n in names], times[present], values[present])
+    return found
+
+
+def _rr(table: pl.DataFrame, arrivals: Times) -> Events:
+    intervals = _column(table, "rr")
+    present = np.isfinite(intervals)
+    values = intervals[present]
+    in_seconds = len(values) and float(np.median(values)) < 10
+    return beats_from_arrivals(arrivals[present], values * 1000 if in_seconds else values)
+
+
+def _ppi(table: pl.DataFrame, arrivals: Times) -> Events:
+    """Pulse intervals with what the sensor thinks of each."""
+    intervals, error = _column(table, "ppi"), _column(table, "error")
+    blocked, contact, told = _column(table, "blocker"), _column(table, "contact"), _column(table, "supported")
+    present = np.isfinite(intervals)
+    sure = ~(error > _CONTACT_ERROR_MS) & ~(blocked > 0) & ~((contact == 0) & ~(told == 0))
+    return beats_from_arrivals(arrivals[present], intervals[present], sure[present])
+
+
+READER = Reader("polar", "1", _claims, read)
