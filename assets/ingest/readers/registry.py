@@ -16,6 +16,7 @@ from assets.ingest.readers import (
     e4,
     edf,
     embraceplus,
+    embraceplus_minutes,
     everion,
     self_reports,
     voice,
@@ -30,6 +31,7 @@ OWN: tuple[Reader, ...] = (
     edf.READER,
     embraceplus.READER,
     everion.READER,
+    embraceplus_minutes.READER,
     voice.READER,
     self_reports.READER,
 )
