@@ -1,7 +1,8 @@
 """The trivial and the strong simple predictors that every model must be shown beside.
 
-Each is fitted on training rows and then predicts any row from the answers that the row may see. They use answers
-only, no sensors. Predictions are in scale units, (rows, items); a person without answers gets the population's mean.
+Each is fitted on training rows and then predicts any row from the answers that the row may see. All but the last two
+(`mixed.py`, `trees.py`) use answers only, no sensors. Predictions are in scale units, (rows, items); a person without
+answers gets the population's mean.
 
 Conventions, as the figures in the literature of this project were made: `personal_mean` is the mean of the person's
 *training* answers and stays; `ewma_0.2` starts at the person's first answer and moves by α = .2 with each answer,
@@ -20,7 +21,9 @@ import numpy as np
 from models.cohort import Cohort, Floats, Ints, Mask
 from models.history import ewma_after, history, seen_online, select
 from models.metrics import pooled_ccc
+from models.mixed import MixedModel
 from models.state_space import Population, fit_population, forecast, moments
+from models.trees import Trees
 
 ALPHAS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
@@ -177,6 +180,8 @@ BASELINES: dict[str, Callable[[], Baseline]] = {
     "ewma_0.2": lambda: Ewma(0.2),
     "ewma": Ewma,
     "ar1_ou": OrnsteinUhlenbeck,
+    "linear_mixed": MixedModel,
+    "boosted_trees": Trees,
 }
 
 
