@@ -25,6 +25,7 @@ from assets.errors import LakeError
 from assets.tables import Table
 
 TEMPORARY = ".tmp-"
+WRITING = ".writing"  # one folder for files on their way, so that a killed writer's leavings are found at once
 
 
 @dataclass(frozen=True, order=True)
@@ -121,16 +122,23 @@ class Lake:
         Raises:
             LakeError: the storage refuses (full, read-only, unreachable).
         """
-        folder, name = f"{self._base}/{path}".rsplit("/", 1)
-        temporary = f"{folder}/{TEMPORARY}{os.getpid()}-{name}"
+        place = f"{self._base}/{path}"
+        temporary = f"{self._base}/{WRITING}/{TEMPORARY}{os.getpid()}-{path.replace('/', '~')}"
         try:
-            self._files.create_dir(folder, recursive=True)
+            for folder in (place.rsplit("/", 1)[0], temporary.rsplit("/", 1)[0]):
+                self._files.create_dir(folder, recursive=True)
             with self._files.open_output_stream(temporary) as target:
                 target.write(data)
-            self._files.move(temporary, f"{folder}/{name}")
+            self._files.move(temporary, place)
         except OSError as error:
             message = f"the lake cannot write {path} under {self.root}: {error}. Nothing there was changed."
             raise LakeError(message) from error
+
+    def sweep(self) -> None:
+        """Remove what killed writers left half-written; only for whoever alone may write the lake."""
+        selector = pafs.FileSelector(f"{self._base}/{WRITING}", allow_not_found=True)
+        for left in self._files.get_file_info(selector):
+            self._files.delete_file(left.path)
 
     def list_files(self, folder: str) -> list[str]:
         """Paths of the files below a folder, relative to the root, sorted; temporary ones left out."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from assets.errors import StudyError
 
@@ -145,6 +145,23 @@ class Retention(Section):
     scratch_days: int = Field(14, ge=1)
 
 
+class Correction(Section):
+    """`[corrections."<path in the inbox, or SHA-256>"]`: a clock that was wrong; either key moves all times.
+
+    `shift_seconds` is added to every time; `starts` is when the first sample was really taken, with its offset.
+    """
+
+    shift_seconds: float = Field(0.0, ge=-4e9, le=4e9)
+    starts: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.starts is None) == (self.shift_seconds == 0.0):
+            message = "give either shift_seconds or starts (a time with its offset, such as 2026-03-01T09:30:00+01:00)"
+            raise ValueError(message)
+        return self
+
+
 class ZoneInterval(Section):
     """From this local date on, the participant lives in this zone."""
 
@@ -171,6 +188,7 @@ class Study(Section):
     report: Report = Report()
     notify: Notify = Notify()
     retention: Retention = Retention()
+    corrections: dict[str, Correction] = {}
     participants: dict[Annotated[str, Field(pattern=PARTICIPANT_PATTERN)], Participant] = {}
 
     @property

@@ -2,7 +2,7 @@
 
 Everything that writes the lake holds it: `macromicro run` and, through the executor of `jobs.py`, each run that
 Dagster starts. It is a kernel file lock, so it falls the moment its holder dies, however it dies; the file's text only
-tells people who holds it.
+tells people who holds it. Whoever takes it first clears what a killed holder left half-written in the lake.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TextIO
 
+from assets.lake import Lake
 from assets.study import Home
 from models.errors import MacromicroError
 
@@ -57,6 +58,7 @@ def lock(home: Home, what: str) -> Iterator[None]:
         json.dump(asdict(holder), file)
         file.flush()
         try:
+            Lake(home.lake).sweep()
             yield
         finally:
             file.truncate(0)

@@ -59,6 +59,7 @@ def catalogue_rows(home: Home, state: str | None = None, participant: str | None
     if participant is not None:
         frame = frame.filter((pl.col("participant") == participant) | touched.list.contains(participant))
     days = pl.col("touches").list.eval(pl.element().struct.field("date").cast(pl.String)).list.unique().list.sort()
+    hours = pl.col("touches").list.eval(pl.element().struct.field("hours")).list.sum()
     return frame.select(
         "dump",
         "path",
@@ -69,6 +70,7 @@ def catalogue_rows(home: Home, state: str | None = None, participant: str | None
         "size_bytes",
         *(_iso(name) for name in ("received_us", "first_us", "last_us")),
         days.alias("days"),
+        hours.alias("hours"),
     ).to_dicts()
 
 

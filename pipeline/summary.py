@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -68,16 +69,18 @@ def show_overview(console: Console, found: Mapping[str, Any]) -> None:
 def show_dumps(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     """The catalogue as a table that a coordinator can act on."""
     table = Table(box=box.SIMPLE_HEAD)
-    for name in ("file", "state", "days", "reader", "why"):
+    for name in ("file", "state", "days", "hours", "reader", "why"):
         table.add_column(name, overflow="fold")
     for row in rows:
         colour = {"read": "green", "quarantined": "red"}.get(row["state"], "yellow")
         days = row["days"] or []
         span = f"{days[0]}" + (f" … {days[-1]}" if len(days) > 1 else "") if days else ""
         state = f"[{colour}]{row['state']}[/]"
-        table.add_row(escape(row["path"]), state, span, row["reader"] or "", escape(row["reason"] or ""))
+        hours = f"{row['hours']:.1f}" if row["hours"] else ""
+        table.add_row(escape(row["path"]), state, span, hours, row["reader"] or "", escape(row["reason"] or ""))
     console.print(table)
-    console.print(f"{len(rows)} dumps", highlight=False)
+    counts = Counter(row["state"] for row in rows)
+    console.print(f"{len(rows)} dumps" + "".join(f" · {n} {state}" for state, n in counts.items()), highlight=False)
 
 
 def show_estimate(console: Console, said: Mapping[str, Any]) -> None:

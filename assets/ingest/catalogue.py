@@ -18,6 +18,7 @@ from time import monotonic, time
 from rich.progress import Progress
 
 from assets.errors import DumpError, InboxError
+from assets.ingest.corrections import corrected, correction_of
 from assets.ingest.entries import (
     DUPLICATE,
     FORGOTTEN,
@@ -38,7 +39,7 @@ from assets.ingest.readers.base import Context
 from assets.ingest.reading import Coverage, coverage, read_dump, read_with
 from assets.ingest.source import Source
 from assets.lake import Key
-from assets.study import Home, Study
+from assets.study import Correction, Home, Study
 
 SAVE_EVERY_S = 60.0
 FEW = 10  # of so few dumps any number may be taken away at once
@@ -155,6 +156,7 @@ def work(task: _Task) -> _Outcome:
         dump = identity(source, study.reading)
         try:
             reader, recording = read_dump(source, context)
+            recording = corrected(recording, correction_of(study, found.path, dump))
             result = coverage(reader, recording, context, found.received_us)
         except DumpError as error:
             result = str(error)
@@ -191,25 +193,25 @@ class _Fingerprints:
 
     def __init__(self, study: Study) -> None:
         self._study = study
-        self._kept: dict[tuple[str | None, str | None], str] = {}
+        self._kept: dict[tuple[str | None, str | None, Correction | None], str] = {}
 
-    def of(self, participant: str | None, reader: str | None) -> str:
-        key = participant, reader
+    def of(self, found: Found, dump: str, reader: str | None) -> str:
+        key = found.participant, reader, correction_of(self._study, found.path, dump)
         if key not in self._kept:
-            self._kept[key] = read_with(self._study, participant, reader)
+            self._kept[key] = read_with(self._study, *key)
         return self._kept[key]
 
 
 def _due(found: Found, entry: Entry | None, prints: _Fingerprints | None) -> bool:
     if entry is None or entry.signature != found.signature:
         return True
-    return prints is not None and entry.present and entry.read_with != prints.of(found.participant, entry.reader)
+    return prints is not None and entry.present and entry.read_with != prints.of(found, entry.dump, entry.reader)
 
 
 def _entry(found: Found, outcome: _Outcome, prints: _Fingerprints) -> Entry:
     if isinstance(outcome.result, str):
-        return entry_refused(found, outcome.dump, outcome.result, prints.of(found.participant, None))
-    fingerprint = prints.of(found.participant, outcome.result.reader)
+        return entry_refused(found, outcome.dump, outcome.result, prints.of(found, outcome.dump, None))
+    fingerprint = prints.of(found, outcome.dump, outcome.result.reader)
     return entry_read(found, outcome.dump, outcome.result, fingerprint)
 
 

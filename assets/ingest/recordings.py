@@ -14,6 +14,7 @@ from datetime import date as Date
 
 from assets.days import Calendar
 from assets.errors import DumpError
+from assets.ingest.corrections import corrected, correction_of
 from assets.ingest.day import frames
 from assets.ingest.entries import READ, Entry, load
 from assets.ingest.inbox import Found, scan
@@ -122,7 +123,8 @@ class _Dumps:
         if found is None or found.signature != entry.signature:
             message = f"{entry.path} changed or vanished after it was catalogued; the next run looks at it again"
             raise DumpError(message)
-        return read_dump(found.source(), Context(self._study, entry.participant))[1]
+        recording = read_dump(found.source(), Context(self._study, entry.participant))[1]
+        return corrected(recording, correction_of(self._study, entry.path, entry.dump))
 
     def _listing(self, path: str) -> dict[str, Found]:
         first = path.partition("/")[0]

@@ -55,9 +55,12 @@ def test_a_frame_that_does_not_fit_its_table_is_refused(lake: Lake, wrong: pl.Ex
 
 def test_a_file_left_half_written_by_a_kill_is_not_part_of_the_lake(lake: Lake, home: Home) -> None:
     lake.write(SELF_REPORTS, answers(answer()), DAY)
-    folder = home.lake / "self_reports/date=2026-03-02/participant=P1"
-    (folder / ".tmp-99-part.parquet").write_bytes(b"half")
-    assert lake.list_files("self_reports") == ["self_reports/date=2026-03-02/participant=P1/part.parquet"]
+    half = home.lake / ".writing" / ".tmp-99-self_reports~date=2026-03-02~participant=P2~part.parquet"
+    half.write_bytes(b"half")
+    assert lake.list_files("") == ["self_reports/date=2026-03-02/participant=P1/part.parquet"]
+    lake.sweep()
+    assert not half.exists()
+    assert lake.exists(SELF_REPORTS, DAY)
 
 
 def test_a_refused_write_leaves_the_old_part_and_says_so(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,6 +31,14 @@ def test_a_home_is_free_again_after_the_run(home: Home) -> None:
         pass
 
 
+def test_whoever_takes_a_home_clears_what_a_killed_run_left_half_written(home: Home) -> None:
+    half = home.lake / ".writing" / ".tmp-99-part.parquet"
+    half.parent.mkdir(parents=True)
+    half.write_bytes(b"half")
+    with lock(home, "next"):
+        assert not half.exists()
+
+
 def test_a_home_that_does_not_exist_is_held_by_nobody(home: Home) -> None:
     assert holder(home) is None
 
