@@ -1,0 +1,121 @@
+"""Guards against evaluations that flatter themselves: what a split alone cannot show.
+
+`protocols.py` refuses rows and views that leak. Here stand the leaks that hide elsewhere: features standardised with
+what came later, look-back windows that reach over the border between training and test, and a method that learned
+anything from answers of the test stretch (their means, for instance), which only shows when those answers are changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from models.cohort import Cohort, Floats, Modality
+from models.errors import LeakageError
+from models.protocols import GAP_H, MOMENT_MODALITIES, Split
+
+HOUR_US = 3_600_000_000
+Method = Callable[[Split], Floats]
+"""Fits on a split's training rows and predicts every row, (rows, items)."""
+
+
+def guard_past(cohort: Cohort) -> None:
+    """What a row says of the past is the mean and the count of the person's earlier moments, nothing more.
+
+    For cohorts with all moments of their people: earlier rows that are left out look like a count that is too high.
+
+    Raises:
+        LeakageError: a feature's past mean or count does not follow from earlier rows.
+    """
+    for name in MOMENT_MODALITIES:
+        if name in cohort.modalities:
+            _guard_modality(cohort, name, cohort.modalities[name])
+
+
+def _guard_modality(cohort: Cohort, name: str, modality: Modality) -> None:
+    known = ~np.isnan(modality.values)
+    before = _before(cohort, known.any(axis=1).astype(float)[:, None])[:, 0]
+    beyond = int((modality.past_n > before).sum())
+    if beyond:
+        message = (
+            f"{beyond} rows of {name} claim more earlier moments than there are (past_n): they were standardised with "
+            "later ones. Take a person's past from strictly earlier rows"
+        )
+        raise LeakageError(message)
+    total, count = _before(cohort, np.nan_to_num(modality.values)), _before(cohort, known.astype(float))
+    expected = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    told = ~np.isnan(modality.past_mean)
+    size = np.maximum(_before(cohort, np.abs(np.nan_to_num(modality.values))) / np.maximum(count, 1), 1e-9)
+    with np.errstate(invalid="ignore"):
+        wrong = told & ~(np.abs(modality.past_mean - expected) <= 1e-6 * size + 1e-9)
+    if wrong.any():
+        message = (
+            f"{int(wrong.any(axis=1).sum())} rows of {name} hold a past mean that earlier moments do not give: they "
+            "were standardised with later ones. Take a person's past from strictly earlier rows"
+        )
+        raise LeakageError(message)
+
+
+def guard_windows(split: Split, hours: float = GAP_H) -> None:
+    """No look-back of a test row reaches over the last training row of its person: P1 needs a gap.
+
+    Raises:
+        LeakageError: a test row lies closer than `hours` behind training.
+    """
+    last = np.full(len(split.cohort.participants), np.iinfo(np.int64).min)
+    np.maximum.at(last, split.cohort.person[split.train], split.cohort.time_us[split.train])
+    border = last[split.cohort.person]
+    trained = border > np.iinfo(np.int64).min
+    near = split.test & trained & (split.cohort.time_us - np.where(trained, border, 0) < hours * HOUR_US)
+    if near.any():
+        message = (
+            f"{split.name}: {int(near.sum())} test rows lie within {hours:g} h of training rows of their person, so "
+            "their look-back windows overlap. Leave a gap"
+        )
+        raise LeakageError(message)
+
+
+def guard_method(method: Method, split: Split) -> Floats:
+    """Run a method twice, the second time with every answer changed that no test row may see; nothing may move.
+
+    Under P1 those are the whole test stretch; online, each person's last answers; for unseen people, all but the first
+    k. A method that used a mean of the test period, standardised labels over everything or trained on test rows is
+    caught.
+
+    Returns:
+        The method's predictions.
+
+    Raises:
+        LeakageError: a test row's prediction moved.
+    """
+    hidden = split.test & ~_seen_by_any(split)
+    said = method(split)
+    span, low = split.cohort.span, split.cohort.low
+    turned = np.where(hidden[:, None], 2 * low + span - split.cohort.answers, split.cohort.answers)
+    again = method(replace(split, cohort=replace(split.cohort, answers=turned)))
+    moved = split.test & (np.nan_to_num(said) != np.nan_to_num(again)).any(axis=1)
+    if moved.any():
+        message = (
+            f"{split.name}: {int(moved.sum())} predictions move when answers change that they may not see: the method "
+            "uses answers of the test period"
+        )
+        raise LeakageError(message)
+    return said
+
+
+def _seen_by_any(split: Split) -> np.ndarray:
+    """Rows that some test row may see: everything of the person up to the last row seen."""
+    tested = np.flatnonzero(split.test)
+    last = np.full(len(split.cohort.participants), -1)
+    np.maximum.at(last, split.cohort.person[tested], split.seen[tested])
+    return np.asarray(np.arange(len(split.cohort)) <= last[split.cohort.person])
+
+
+def _before(cohort: Cohort, values: Floats) -> Floats:
+    """Sums over the person's rows before each row, (rows, …)."""
+    rank, _ = cohort.rank()
+    running = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])
+    here = np.arange(len(cohort))
+    return np.asarray(running[here] - running[here - rank])

@@ -1,0 +1,67 @@
+"""Leaky variants, each of which has been published somewhere, are refused by name; honest ones pass."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from assets.moments.table import items_of, modalities
+from assets.simulated.moments import simulated_moments
+from assets.study import Study
+from models.baselines import BASELINES, PersonalMean
+from models.cohort import Cohort, Floats, cohort_from_frame
+from models.errors import LeakageError
+from models.guards import guard_method, guard_past, guard_windows
+from models.protocols import Split, frozen, online, unseen_people
+from tests.models.people import made_up
+
+
+@pytest.fixture(scope="module")
+def cohort() -> Cohort:
+    return made_up(people=5, days=10, coupling=1.0)
+
+
+def test_moments_as_the_line_makes_them_pass(study: Study) -> None:
+    frame = simulated_moments(study, participants=3, days=4, seed=1)
+    guard_past(cohort_from_frame(frame, items_of(study), modalities()))
+    guard_past(made_up(people=3, days=4, coupling=1.0))
+
+
+def test_standardising_with_the_whole_period_is_refused(cohort: Cohort) -> None:
+    hrv = cohort.modalities["hrv"]
+    whole = np.stack([np.nanmean(hrv.values[cohort.person == p], axis=0) for p in range(5)])[cohort.person]
+    for leaky in (replace(hrv, past_mean=whole), replace(hrv, past_n=np.full_like(hrv.past_n, 60))):
+        with pytest.raises(LeakageError, match="standardised with later ones"):
+            guard_past(replace(cohort, modalities={"hrv": leaky}))
+
+
+def test_a_past_that_counts_the_moment_itself_is_refused(cohort: Cohort) -> None:
+    hrv = cohort.modalities["hrv"]
+    running = hrv.past_n + ~np.isnan(hrv.values).all(axis=1)
+    with pytest.raises(LeakageError, match="more earlier moments than there are"):
+        guard_past(replace(cohort, modalities={"hrv": replace(hrv, past_n=running)}))
+
+
+def test_windows_that_overlap_the_training_stretch_are_refused(cohort: Cohort) -> None:
+    guard_windows(frozen(cohort))
+    split = online(cohort)
+    with pytest.raises(LeakageError, match="look-back windows overlap"):
+        guard_windows(Split("P1", cohort, split.train, split.test, frozen(cohort).seen))
+
+
+@pytest.mark.parametrize("name", [n for n in BASELINES if n != "ar1_ou"])
+def test_every_baseline_is_blind_to_answers_that_it_may_not_see(cohort: Cohort, name: str) -> None:
+    def honest(split: Split) -> Floats:
+        return BASELINES[name]().fit(split.cohort, split.train, split.seen).predict(split.cohort, split.seen)
+
+    for split in (frozen(cohort), next(iter(unseen_people(made_up(people=5, days=10, missed=0.0), 3, folds=2)))):
+        assert np.isfinite(guard_method(honest, split)).all()
+
+
+def test_a_mean_over_the_test_period_is_refused(cohort: Cohort) -> None:
+    def leaky(split: Split) -> Floats:
+        return PersonalMean().fit(split.cohort, split.cohort.labelled).predict(split.cohort)
+
+    for split in (frozen(cohort), online(cohort), online(cohort, nightly=True)):
+        with pytest.raises(LeakageError, match="answers of the test period"):
+            guard_method(leaky, split)
