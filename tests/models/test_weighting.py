@@ -1,5 +1,7 @@
 """Weightings by hand, and that what DRUW learns is really learned and kept."""
 
+import math
+
 import pytest
 import torch
 
@@ -58,3 +60,33 @@ def test_every_weighting_gives_every_item_a_gradient(kind: str) -> None:
 def test_an_unknown_weighting_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ModelError, match="druw"):
         weighting("best", 3)
+
+
+def test_equal_kendall_and_dwa_are_their_formulas() -> None:
+    first, second, third = torch.tensor([1.0, 2.0]), torch.tensor([0.5, 2.0]), torch.tensor([0.4, 1.0])
+    assert weighting("equal", 2).combine(third).item() == pytest.approx(1.4)
+    kendall = weighting("kendall", 2)
+    kendall.log_variance.data = torch.tensor([0.5, -1.0])
+    expected = 0.4 * math.exp(-0.5) + 0.5 + 1.0 * math.exp(1.0) - 1.0
+    assert kendall.combine(third).item() == pytest.approx(expected)
+    dwa = weighting("dwa", 2)
+    assert [dwa.combine(losses).item() for losses in (first, second)] == pytest.approx([3.0, 2.5])
+    a, b = math.exp(0.5 / 10), math.exp(1.0 / 10)
+    assert dwa.combine(third).item() == pytest.approx(2 * (a * 0.4 + b * 1.0) / (a + b), rel=1e-5)
+
+
+def test_random_weights_are_new_each_step_sum_to_the_tasks_and_are_equal_on_average() -> None:
+    torch.manual_seed(0)
+    random, losses = weighting("random", 3), torch.tensor([1.0, 0.0, 0.0])
+    drawn = torch.stack([random.combine(losses) for _ in range(4000)])
+    assert len(drawn.unique()) == 4000
+    assert drawn.mean().item() == pytest.approx(1.0, abs=0.05)
+    assert random.combine(torch.ones(3)).item() == pytest.approx(3.0)
+
+
+def test_rruw_is_its_formula_away_from_the_start() -> None:
+    rruw = weighting("rruw", 2)
+    rruw.s.data = torch.tensor([0.8, -0.5])
+    total = rruw.combine(torch.tensor([1.0, 2.0])).item()
+    expected = 1 / (2 * 0.64) + 2 / (2 * 0.25) + math.log(1.64) + math.log(1.25) + abs(1 - 1.3)
+    assert total == pytest.approx(expected)
