@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import polars as pl
 from polars._typing import PolarsDataType
 
-from assets.features.catalogue import ACOUSTIC, EDA, HRV, MOTION, TEMPERATURE, Feature
+from assets.features.catalogue import ACOUSTIC, EDA, HRV, MINUTE, MOTION, SUMMARY, TEMPERATURE, Feature
 
 
 @dataclass(frozen=True)
@@ -173,6 +173,32 @@ HRV_TABLE = _windows("hrv", "Heart rate and its variability per window.", HRV)
 EDA_TABLE = _windows("eda", "Electrodermal activity per window.", EDA)
 MOTION_TABLE = _windows("motion", "Movement per window.", MOTION)
 TEMPERATURE_TABLE = _windows("temperature", "Skin temperature per window.", TEMPERATURE)
+MINUTES = Table(
+    "minutes",
+    "What the wrist did minute by minute: the ground of wear, sleep and the day's summary.",
+    (
+        _col("time_us", pl.Int64(), "µs UTC", "start of the minute"),
+        _col("worn", pl.Boolean(), "", "whether the band is on the wrist; null where nobody can tell"),
+        *_features(MINUTE),
+    ),
+)
+SUMMARIES = Table(
+    "daily_summaries",
+    "One row a participant-day: wear, sleep, heart, movement and skin of the whole day. Known when the day is over.",
+    (
+        _col("time_us", pl.Int64(), "µs UTC", "start of the local day"),
+        _col("end_us", pl.Int64(), "µs UTC", "its end: nothing after it is used"),
+        _col(
+            "sleep_start_us",
+            pl.Int64(),
+            "µs UTC",
+            "start of the night that ends on this day",
+        ),
+        _col("sleep_end_us", pl.Int64(), "µs UTC", "end of that night, before this day's noon"),
+        _REASON,
+        *_features(SUMMARY),
+    ),
+)
 ACOUSTIC_TABLE = Table(
     "acoustic",
     "openSMILE functionals of each voice clip.",
@@ -205,5 +231,5 @@ PREDICTIONS = Table(
 WINDOWED = {"hrv": HRV_TABLE, "eda": EDA_TABLE, "motion": MOTION_TABLE, "temperature": TEMPERATURE_TABLE}
 TABLES = (
     DUMPS, SIGNALS, EVENTS, VOICE_CLIPS, SELF_REPORTS, DAILY_VALUES, BEATS, HRV_TABLE, EDA_TABLE, MOTION_TABLE,
-    TEMPERATURE_TABLE, ACOUSTIC_TABLE, PREDICTIONS,
+    TEMPERATURE_TABLE, MINUTES, SUMMARIES, ACOUSTIC_TABLE, PREDICTIONS,
 )  # fmt: skip

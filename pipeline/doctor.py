@@ -20,6 +20,7 @@ from zoneinfo import TZPATH, available_timezones
 
 from assets.features.acoustic import ACOUSTIC_UNIT
 from assets.features.physiology import PHYSIOLOGY
+from assets.features.summary import SUMMARY_UNIT
 from assets.ingest.recordings import RECORDINGS
 from assets.lake import TEMPORARY, Key, Lake
 from assets.study import Home, Study
@@ -34,7 +35,7 @@ LEAST_SHARE = 0.05
 OLD_S = 86_400  # a half-written file older than a day has no writer any more
 PATIENCE_S = 2.0
 PORTS = {"Dagster": 3000, "MLflow": 5000}
-UNITS: tuple[Unit, ...] = (RECORDINGS, PHYSIOLOGY, ACOUSTIC_UNIT)
+UNITS: tuple[Unit, ...] = (RECORDINGS, PHYSIOLOGY, SUMMARY_UNIT, ACOUSTIC_UNIT)
 MOST_NAMED = 3
 
 

@@ -13,6 +13,7 @@ from datetime import date as Date
 
 from assets.features.acoustic import ACOUSTIC_UNIT, wanted_acoustic
 from assets.features.physiology import PHYSIOLOGY, wanted_physiology
+from assets.features.summary import SUMMARY_UNIT, wanted_summaries
 from assets.ingest.catalogue import uncatalogued
 from assets.ingest.recordings import RECORDINGS, wanted_recordings
 from assets.lake import Key, Lake
@@ -29,6 +30,7 @@ Look = Callable[[Home, Study], Facts]
 UNITS: tuple[tuple[Unit, Wanted], ...] = (
     (RECORDINGS, wanted_recordings),
     (PHYSIOLOGY, wanted_physiology),
+    (SUMMARY_UNIT, wanted_summaries),
     (ACOUSTIC_UNIT, wanted_acoustic),
 )
 LEARNT = "ledger/learnt.json"

@@ -6,6 +6,7 @@ wants to see of them. Annotations stay evaluated here: Dagster reads the context
 
 from collections.abc import Iterator
 from datetime import date as Date
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -14,11 +15,12 @@ import polars as pl
 from assets.features.acoustic import ACOUSTIC_UNIT, tidy_acoustic, wanted_acoustic
 from assets.features.physiology import PHYSIOLOGY, tidy_physiology, wanted_physiology
 from assets.features.pictures import yield_hours, yield_picture
+from assets.features.summary import SUMMARY_UNIT, USED, tidy_summaries, wanted_summaries
 from assets.lake import Lake
 from assets.metadata import column_schema, picture, unit_metadata
 from assets.partitions import daily
 from assets.study import Home, Study
-from assets.tables import ACOUSTIC_TABLE, HRV_TABLE, WINDOWED, Table
+from assets.tables import ACOUSTIC_TABLE, HRV_TABLE, SUMMARIES, WINDOWED, Table
 from assets.units import Report, run_unit
 
 GROUP = "features"
@@ -31,6 +33,10 @@ WHAT = {
     "eda": "Skin conductance in the same windows: level, slope and responses above an absolute threshold.",
     "motion": "Movement in the same windows: ENMO, spread, actigraph counts and how the wrist was held.",
     "temperature": "Skin temperature in the same windows.",
+    "minutes": "What the wrist did minute by minute: whether the band was worn, movement, the arm's angle, heart rate, "
+    "temperature, steps.",
+    "daily_summaries": "One row a day: wear, the night that ended on it, resting heart, nightly variability, movement, "
+    "skin. Nothing after the day is used.",
     "acoustic": "openSMILE's 88 eGeMAPSv02 functionals of every voice clip; silent or voiceless clips say so.",
 }
 
@@ -42,6 +48,7 @@ def assets(home: Home, study: Study) -> list[dg.AssetsDefinition | dg.AssetCheck
 
 def _physiology(home: Home, study: Study) -> dg.AssetsDefinition:
     specs = [_spec(table, ["signals", "events"], {"neurokit2", "polars"}) for table in PHYSIOLOGY.tables]
+    specs.append(_spec(SUMMARIES, [table.name for table in USED], {"polars"}))
     plausible = dg.AssetCheckSpec(
         "heart_rate_plausible",
         asset="hrv",
@@ -63,8 +70,14 @@ def _physiology(home: Home, study: Study) -> dg.AssetsDefinition:
         tidy_physiology(home, study)
         dates = _dates(context)
         report = run_unit(PHYSIOLOGY, home, study, wanted_physiology(home, study, dates))
+        tidy_summaries(home, study)
+        # A day's evening belongs to the next day's night.
+        with_next = dates | {day + timedelta(days=1) for day in dates}
+        summaries = run_unit(SUMMARY_UNIT, home, study, wanted_summaries(home, study, with_next))
         for table in PHYSIOLOGY.tables:
             yield dg.MaterializeResult(asset_key=table.name, metadata=_metadata(home, table, report, dates))
+        yield dg.MaterializeResult(asset_key=SUMMARIES.name, metadata=_metadata(home, SUMMARIES, summaries, dates))
+        report.failed.update(summaries.failed)
         yield dg.AssetCheckResult(
             asset_key="hrv", check_name=plausible.name, **_heart_rate(Lake(home.lake).read_all(HRV_TABLE, dates=dates))
         )
@@ -123,6 +136,11 @@ def _metadata(home: Home, table: Table, report: Report, dates: set[Date]) -> dic
     elif table is ACOUSTIC_TABLE:
         clips = frame.group_by("participant", "date").agg(hours=pl.col("loudness_sma3_amean").is_not_null().sum())
         facts["data yield"] = picture(yield_picture(clips, "voice clips with features", "clips"), "voice clips a day")
+    elif table is SUMMARIES:
+        nights = frame.select("participant", "date", hours="asleep_h").drop_nulls()
+        if nights.height:
+            facts["sleep"] = picture(yield_picture(nights, "hours asleep in the night before", "hours"), "hours asleep")
+        facts["nights"] = nights.height
     return facts
 
 

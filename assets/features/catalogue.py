@@ -12,17 +12,19 @@ from assets.features.egemaps import EGEMAPS_NAMES, egemaps_unit
 
 TASK_FORCE = "Task Force of the ESC and NASPE 1996"
 MAKOWSKI = "Makowski et al. 2022, Sensors 22:3998 (NeuroKit2)"
+HDCZA = "van Hees et al. 2018 (HDCZA)"
 EYBEN = "Eyben et al. 2016, eGeMAPSv02 (openSMILE)"
 
 
 @dataclass(frozen=True)
 class Feature:
-    """One number per window or clip."""
+    """One number per window, clip, minute or day; those that are `chosen` go into moments and so to the model."""
 
     name: str
     unit: str
     meaning: str
     source: str
+    chosen: bool = True
 
 
 HRV = (
@@ -58,13 +60,55 @@ MOTION = (
         "proportional integration: area under the rectified filtered norm, per minute",
         "Cole et al. 1992",
     ),
+    Feature(
+        "moving_pct",
+        "%",
+        "time above threshold: share of samples whose filtered norm is beyond 10 mg",
+        "Cole et al. 1992",
+        chosen=False,  # ENMO, crossings and integration say the same
+    ),
     Feature("wrist_angle_deg", "°", "mean angle of the wrist against the horizontal", "van Hees et al. 2015"),
+    Feature("angle_sd_deg", "°", "standard deviation of that angle", "van Hees et al. 2015", chosen=False),
+    Feature("steps", "count", "steps that the device counted; null where it counted none", "device", chosen=False),
 )
 TEMPERATURE = (
     Feature("temp_c", "°C", "mean skin temperature", "Kleckner et al. 2018"),
     Feature("temp_slope_c_per_min", "°C/min", "slope of skin temperature", "Kleckner et al. 2018"),
     Feature("temp_sd_c", "°C", "standard deviation of skin temperature", "Kleckner et al. 2018"),
 )
+MINUTE = (
+    Feature("enmo_mg", "mg", "Euclidean norm minus one, negatives cut", "van Hees et al. 2013"),
+    Feature("angle_change_deg", "°", "five-minute median of the arm's angle changes in five seconds", HDCZA),
+    Feature("angle_largest_deg", "°", "largest change of the arm's angle in five seconds", "van Hees et al. 2015"),
+    Feature("hr_bpm", "bpm", "heart rate of at least ten valid intervals", TASK_FORCE),
+    Feature("temp_c", "°C", "mean skin temperature", "Kleckner et al. 2018"),
+    Feature("steps", "count", "steps that the device counted; null where it counted none", "device"),
+)
+SUMMARY = (
+    Feature("recorded_h", "h", "minutes with any sensor", "this project"),
+    Feature("worn_h", "h", "minutes in which the band was worn", "Zhou et al. 2015; van Hees et al. 2013"),
+    Feature("sleep_window_h", "h", "length of the sleep window of the night that ends on this day", HDCZA),
+    Feature("asleep_h", "h", "sustained inactivity in the sleep window", "van Hees et al. 2015"),
+    Feature("sleep_efficiency_pct", "%", "share of the sleep window that was slept", "van Hees et al. 2015"),
+    Feature("night_hr_bpm", "bpm", "mean heart rate in the sleep window", TASK_FORCE),
+    Feature("night_rmssd_ms", "ms", "mean RMSSD of the sleep window's five-minute pieces", TASK_FORCE),
+    Feature("night_temp_c", "°C", "mean skin temperature in the sleep window", "Kleckner et al. 2018"),
+    Feature(
+        "rest_hr_bpm",
+        "bpm",
+        "median heart rate of worn minutes after twelve with no more than sedentary movement",
+        "Mishra et al. 2020; Hildebrand et al. 2017",
+    ),
+    Feature("enmo_mg", "mg", "mean movement while worn", "van Hees et al. 2013"),
+    Feature("active_min", "min", "worn minutes of moderate or vigorous movement (100 mg)", "Hildebrand et al. 2014"),
+    Feature("steps", "count", "steps that the device counted; null where it counted none", "device"),
+    Feature("eda_tonic_us", "µS", "mean tonic level, windows weighted by coverage", "Boucsein 2012"),
+    Feature("scr_per_min", "1/min", "mean rate of responses, windows weighted by coverage", "Boucsein 2012"),
+)
 ACOUSTIC = tuple(Feature(name, egemaps_unit(name), "functional of eGeMAPSv02", EYBEN) for name in EGEMAPS_NAMES)
 
-MODALITIES = {"hrv": HRV, "eda": EDA, "motion": MOTION, "temperature": TEMPERATURE, "voice": ACOUSTIC}
+WINDOW_FEATURES = {"hrv": HRV, "eda": EDA, "motion": MOTION, "temperature": TEMPERATURE, "voice": ACOUSTIC}
+"""Everything computed per window or clip."""
+
+MODALITIES = {name: tuple(f for f in features if f.chosen) for name, features in WINDOW_FEATURES.items()}
+"""What of it moments, and so the model, are made of: one for each thing that a physiologist would tell apart."""

@@ -1,7 +1,8 @@
 """Movement per window from a wrist accelerometer (g).
 
 ENMO and the spread of the norm tell how much; zero crossings and proportional integration are the two counts of
-classical actigraphs, here of the norm between 0.25 and 3 Hz; the angle tells how the wrist was held.
+classical actigraphs, time above threshold the third, here of the norm between 0.25 and 3 Hz; the angle tells how the
+wrist was held. Steps are the device's own.
 """
 
 from __future__ import annotations
@@ -13,14 +14,15 @@ import numpy as np
 import polars as pl
 
 from assets.features.acceleration import Axes, Singles, norm, triples
-from assets.features.segments import Segment
+from assets.features.segments import Floats, Segment
 from assets.features.windows import Grid, Reason, window_frame
-from assets.tables import MOTION_TABLE
+from assets.tables import EVENTS, MOTION_TABLE
 
 BAND_HZ = (0.25, 3.0)
 DEAD_BAND_G = 0.01  # a crossing counts from outside this band to outside on the other side
 SLOWEST_HZ = 2.0
 SHORTEST_S = 10.0
+NO_EVENTS = EVENTS.empty()
 FEWEST_COVERED = 0.2
 
 
@@ -39,21 +41,25 @@ class Movement:
         return self.frame.samples
 
 
-def motion_features(segments: Mapping[str, Sequence[Segment]], grid: Grid) -> pl.DataFrame:
+def motion_features(
+    segments: Mapping[str, Sequence[Segment]], grid: Grid, events: pl.DataFrame = NO_EVENTS
+) -> pl.DataFrame:
     """MOTION_TABLE rows for each window.
 
     Args:
         segments: signals of the day (`acc_x`, `acc_y`, `acc_z` in g are used).
         grid: the windows.
+        events: EVENTS rows of the day (`steps` is used).
     """
     movements = [_movement(axes) for axes in triples(segments, SHORTEST_S)]
-    if not movements:
+    steps = _steps(events, grid)
+    if not movements and not np.isfinite(steps).any():
         return MOTION_TABLE.empty()
     rows, coverage, reasons = [], [], []
-    for start, end in zip(grid.start_us.tolist(), grid.end_us.tolist(), strict=True):
+    for start, end, walked in zip(grid.start_us.tolist(), grid.end_us.tolist(), steps.tolist(), strict=True):
         row, share = _window(movements, start, end)
         covered = share >= FEWEST_COVERED
-        rows.append(row if covered else {})
+        rows.append((row if covered else {}) | {"steps": walked})
         coverage.append(share)
         whole = covered and row["zero_crossings_per_min"] is not None
         lacking = Reason.RATE_TOO_LOW if covered else Reason.TOO_SHORT if share > 0 else Reason.NO_DATA
@@ -90,6 +96,14 @@ def crossings(band: Singles) -> Singles:
     return marks
 
 
+def _steps(events: pl.DataFrame, grid: Grid) -> Floats:
+    """Steps that a device counted in each window, NaN where it counted none: it may not count at all."""
+    rows = events.filter((pl.col("kind") == "steps") & (pl.col("value") > 0)).sort("time_us")
+    total = np.r_[0.0, np.cumsum(rows["value"].to_numpy())]
+    first, last = (np.searchsorted(rows["time_us"].to_numpy(), t) for t in (grid.start_us, grid.end_us))
+    return np.where(last > first, total[last] - total[first], np.nan)
+
+
 def _window(movements: Sequence[Movement], start: int, end: int) -> tuple[dict[str, float | None], float]:
     parts = [(m, m.frame.slice_of(start, end)) for m in movements]
     parts = [(m, p) for m, p in parts if p.stop > p.start]
@@ -104,7 +118,9 @@ def _window(movements: Sequence[Movement], start: int, end: int) -> tuple[dict[s
         "enmo_mg": float(np.maximum(norm - 1, 0).mean()) * 1e3,
         "motion_sd_mg": float(norm.std()) * 1e3,
         "zero_crossings_per_min": float(crossing.sum()) / seconds * 60 if np.isfinite(band).all() else None,
+        "moving_pct": float((np.abs(band) > DEAD_BAND_G).mean()) * 100 if np.isfinite(band).all() else None,
         "pim_mg_s": float(np.abs(band).mean()) * 1e3 * 60,
         "wrist_angle_deg": float(angle.mean()),
+        "angle_sd_deg": float(angle.std()),
     }
     return row, seconds * 1e6 / (end - start)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from assets.features.catalogue import MODALITIES, Feature
+from assets.features.catalogue import MINUTE, SUMMARY, WINDOW_FEATURES, Feature
 from assets.features.windows import Reason
 
 INTRODUCTION = """# Features
@@ -26,13 +26,15 @@ TITLES = {
     "motion": "Movement (`motion`)",
     "temperature": "Skin temperature (`temperature`)",
     "voice": "Voice (`acoustic`)",
+    "minutes": "Minute by minute (`minutes`)",
+    "daily_summaries": "The whole day (`daily_summaries`)",
 }
 NOTES = {
     "hrv": "From the beats of `beats`: the steepest upstroke of each pulse (or the R peak of an ECG), between samples. "
     "An interval is used where it is normal-to-normal: 300 to 2,000 ms, within 20 % of its neighbours' median, no "
-    "class of Lipponen & Tarvainen 2019, both pulses like their neighbours (template correlation from 0.5, from 0.8 while "
-    "the wrist moves by more than 30 mg). ECG goes before the pulse and both before the device's own intervals, but in "
-    "half minutes in which our valid intervals fill less than half and the device's at least half and a fifth more. "
+    "class of Lipponen & Tarvainen 2019, both pulses like their neighbours (template correlation from 0.5, from 0.8 "
+    "while the wrist moves by more than 30 mg). ECG goes before the pulse and both before the device's own intervals, "
+    "but in half minutes that our valid intervals fill by less than half and the device's by half and a fifth more. "
     "Without gaps every index equals NeuroKit2's (tested).",
     "eda": "Samples outside 0.05–60 µS, faster than 10 µS/s or on skin outside 30–40 °C are left out with five seconds "
     "around them (Kleckner et al. 2018); skin from 25 °C counts where a regular pulse shows that the band is worn. "
@@ -41,6 +43,16 @@ NOTES = {
     "from beyond 10 mg to beyond 10 mg on the other side.",
     "temperature": "Of samples between 25 and 42 °C.",
     "voice": "openSMILE eGeMAPSv02 on 16 kHz mono, below full scale. Research and non-commercial use only.",
+    "minutes": "Beside them `worn`: a pulse that fills half the minute; else skin from 26 °C, or movement that warms "
+    "(Zhou et al. 2015); without a thermometer, everything but hours in which two axes stay within 50 mg (van Hees et "
+    "al. 2013); such an hour counts as not worn in warmth too where skin conductance stays below 0.05 µS. The angle is "
+    "the arm's against the horizontal in each five seconds.",
+    "daily_summaries": "A row holds the night that **ends** on its day, because only then is it over: nothing after "
+    "the day is used. The sleep window lies between the middle of the day before and that of the day (HDCZA: quiet "
+    "blocks of 30 minutes, gaps below an hour bridged); of several blocks the one with most minutes of low heart rate "
+    "wins (below the 35th percentile: Perez-Pozuelo et al. 2022). It needs three worn hours between midnight and six, "
+    "or sixteen of the twenty-four; else `reason` says why there is none. These values are for people and reports: "
+    "the model's `yesterday` is made from the windows.",
 }
 REASONS = {
     Reason.NO_DATA: "nothing was recorded in the window",
@@ -62,7 +74,7 @@ REASONS = {
 def features_page() -> str:
     """The whole page as Markdown."""
     parts = [INTRODUCTION, "## Reasons\n", _table(("reason", "meaning"), [(f"`{r}`", REASONS[r]) for r in Reason])]
-    for modality, features in MODALITIES.items():
+    for modality, features in {**WINDOW_FEATURES, "minutes": MINUTE, "daily_summaries": SUMMARY}.items():
         parts += [f"## {TITLES[modality]}\n", NOTES[modality] + "\n", _features(features)]
     return "\n".join(parts)
 

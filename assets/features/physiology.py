@@ -10,6 +10,7 @@ import polars as pl
 from assets.days import Calendar
 from assets.features.beats import find_beats
 from assets.features.eda import eda_features
+from assets.features.epochs import minute_frame
 from assets.features.hrv import hrv_features
 from assets.features.motion import motion_features
 from assets.features.segments import Span, read_segments, spans_of
@@ -18,7 +19,7 @@ from assets.features.windows import grid_of
 from assets.lake import Key, Lake
 from assets.ledger import digest
 from assets.study import Home, Study, Windows
-from assets.tables import BEATS, EDA_TABLE, EVENTS, HRV_TABLE, MOTION_TABLE, SIGNALS, TEMPERATURE_TABLE
+from assets.tables import BEATS, EDA_TABLE, EVENTS, HRV_TABLE, MINUTES, MOTION_TABLE, SIGNALS, TEMPERATURE_TABLE
 from assets.units import Frames, Unit, forget, stamped
 
 USED = ("bvp", "ecg", "eda", "temp", "acc_x", "acc_y", "acc_z")
@@ -37,14 +38,17 @@ def day_features(signals: pl.DataFrame, events: pl.DataFrame, day: Span, windows
     beats = find_beats(segments, events)
     spans = [span for name in USED for span in spans_of(segments.get(name, ()))]
     spans += [(t, t + 1) for t in beats.filter(pl.col("source") == "device")["time_us"]]
+    steps = events.filter((pl.col("kind") == "steps") & (pl.col("value") > 0))["time_us"]
+    spans += [(t, t + 1) for t in steps]
     beats_us = beats.filter("valid")["time_us"].to_numpy()
     grid = grid_of(windows, day, spans)
     return {
         BEATS: beats,
         HRV_TABLE: hrv_features(beats, grid),
         EDA_TABLE: eda_features(segments.get("eda", []), segments.get("temp", []), grid, beats_us),
-        MOTION_TABLE: motion_features(segments, grid),
+        MOTION_TABLE: motion_features(segments, grid, events),
         TEMPERATURE_TABLE: temperature_features(segments.get("temp", []), grid),
+        MINUTES: minute_frame(segments, events, beats, day),
     }
 
 
@@ -96,7 +100,7 @@ def _preload() -> None:
 PHYSIOLOGY = Unit(
     name="physiology",
     code="3",
-    tables=(BEATS, HRV_TABLE, EDA_TABLE, MOTION_TABLE, TEMPERATURE_TABLE),
+    tables=(BEATS, HRV_TABLE, EDA_TABLE, MOTION_TABLE, TEMPERATURE_TABLE, MINUTES),
     compute=_compute,
     preload=_preload,
 )

@@ -15,6 +15,7 @@ import dagster as dg
 
 from assets.features.acoustic import ACOUSTIC_UNIT, wanted_acoustic
 from assets.features.physiology import PHYSIOLOGY, wanted_physiology
+from assets.features.summary import SUMMARY_UNIT, wanted_summaries
 from assets.ingest.recordings import RECORDINGS, wanted_recordings
 from assets.lake import Key
 from assets.ledger import Stamp
@@ -125,6 +126,7 @@ def waiting(home: Home, study: Study) -> dict[str, int]:
         for unit, wanted in (
             (RECORDINGS, wanted_recordings(home, study)),
             (PHYSIOLOGY, wanted_physiology(home, study)),
+            (SUMMARY_UNIT, wanted_summaries(home, study)),
             (ACOUSTIC_UNIT, wanted_acoustic(home, study)),
             (moments_unit(study), wanted_moments(home, study)),
         )

@@ -75,7 +75,7 @@ def test_a_day_alone_a_range_and_two_workers_give_the_same_bytes(
     report = run_unit(PHYSIOLOGY, other, study, wanted_physiology(other, study), quiet=True)
     assert len(report.computed) == 2
     assert contents(home) == contents(other)
-    assert {len(v) for v in contents(home).values()} == {5}
+    assert {len(v) for v in contents(home).values()} == {6}
 
 
 def test_an_unchanged_day_is_not_computed_again_and_a_changed_one_is(home: Home, study: Study) -> None:
@@ -125,7 +125,7 @@ def test_a_day_of_beats_alone_still_has_a_heart(home: Home, study: Study) -> Non
     Ledger(lake, "recordings").record("P001", {DAYS[0]: Stamp("in", "1", {"events": part.content})})
     run_unit(PHYSIOLOGY, home, study, wanted_physiology(home, study), quiet=True)
     assert lake.read(HRV_TABLE, key)["hr_bpm"].drop_nulls().len() >= 2
-    assert set(contents(home)[key]) == {"beats", "hrv"}
+    assert set(contents(home)[key]) == {"beats", "hrv", "minutes"}
 
 
 def test_the_assets_report_counts_pictures_and_checks(home: Home, study: Study) -> None:
@@ -147,6 +147,8 @@ def test_the_assets_report_counts_pictures_and_checks(home: Home, study: Study) 
         "eda",
         "motion",
         "temperature",
+        "minutes",
+        "daily_summaries",
         "acoustic",
     }
     hrv = next(e.metadata for e in events if e.asset_key == dg.AssetKey("hrv"))
