@@ -18,6 +18,7 @@ from assets.ingest.readers import (
     embraceplus,
     embraceplus_minutes,
     everion,
+    fitbit,
     self_reports,
     voice,
 )
@@ -32,6 +33,7 @@ OWN: tuple[Reader, ...] = (
     embraceplus.READER,
     everion.READER,
     embraceplus_minutes.READER,
+    fitbit.READER,
     voice.READER,
     self_reports.READER,
 )
