@@ -102,8 +102,18 @@ EVENTS = Table(
     "Things a device noted at points in time: beats, button presses, steps.",
     (
         _TIME,
-        _col("kind", pl.String(), "", "beat, tag or steps"),
-        _col("value", pl.Float64(), "", "beat: the RR interval it ends (ms); steps: count; tag: null"),
+        _col(
+            "kind",
+            pl.String(),
+            "",
+            "beat, tag, steps, or a value that comes now and then (hr, stress, respiration, spo2, …)",
+        ),
+        _col(
+            "value",
+            pl.Float64(),
+            "",
+            "beat: the RR interval it ends (ms); steps: count; tag: null; others: bpm, 0–100, 1/min, %",
+        ),
         _col("valid", pl.Boolean(), "", "beat: whether the interval follows on the beat before it without a gap"),
         _DUMP,
     ),

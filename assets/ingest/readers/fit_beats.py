@@ -27,7 +27,7 @@ _NO_INTERVAL = 0xFFFF
 def packed_beats(found: Sequence[Message], name: str) -> Events:
     """Beats of a chest strap that kept them in its own memory."""
     times: list[int] = []
-    anchor: tuple[float, int] | None = None
+    anchor: tuple[int, int] | None = None
     count = 0
     for message in found:
         if message.name != name:
@@ -37,12 +37,12 @@ def packed_beats(found: Sequence[Message], name: str) -> Events:
         if not packed and start is not None and message.time_us is not None:
             fraction = (message.number("fractional_timestamp") or 0.0) / 32_768
             count = int(start)
-            anchor = (message.time_us + fraction * 1e6, count)
-            times.append(round(anchor[0]))
+            anchor = (message.time_us + round(fraction * 1e6), count)
+            times.append(anchor[0])
         elif anchor is not None:
             for low in _unpacked(packed, message.numbers("filtered_bpm")):
                 count += (low - count) & 0xFFF
-                times.append(round(anchor[0] + (count - anchor[1]) * 1e6 / _TICKS))
+                times.append(anchor[0] + round((count - anchor[1]) * 1e6 / _TICKS))
     return beats_from_times(np.array(times, np.int64))
 
 

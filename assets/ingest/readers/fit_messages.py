@@ -6,9 +6,12 @@ Garmin's clock counts seconds from the end of 1989; `timestamp_16` is its last 1
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from assets.errors import DumpError
+from assets.ingest.readers.written_times import STRAY_US
 
 EPOCH_S = 631_065_600
 _RELATIVE = 0x10000000  # below it a time counts from when the device was switched on
@@ -88,7 +91,14 @@ def messages(data: bytes) -> Stream:
             message = f"the FIT file is damaged at its beginning ({error}): copy it again from the device"
             raise DumpError(message) from error
         remarks[f"{_what(error)}; what came before is kept"] = None
-    return Stream(found, list(names), list(remarks))
+    return Stream(_without_strays(found), list(names), list(remarks))
+
+
+def _without_strays(found: Sequence[Message]) -> list[Message]:
+    """A time years from the others is damage: the message loses it."""
+    times = np.array([m.time_us for m in found if m.time_us is not None], np.int64)
+    middle = float(np.median(times)) if len(times) else 0.0
+    return [m if m.time_us is None or abs(m.time_us - middle) < STRAY_US else replace(m, time_us=None) for m in found]
 
 
 def _fields(fields: Iterable[object]) -> dict[str, object]:

@@ -21,13 +21,14 @@ from assets.ingest.readers.base import Context, Reader
 from assets.ingest.readers.intervals import beats_from_arrivals
 from assets.ingest.readers.sampled import contiguous_columns, series
 from assets.ingest.readers.text_tables import header, plain, separator_of
-from assets.ingest.readers.written_times import NO_TIME, written_us
+from assets.ingest.readers.written_times import NO_TIME, without_strays, written_us
 from assets.ingest.recording import Events, Recording, Segment, Times
 from assets.ingest.source import Source
 from assets.ingest.times import epoch_us
 
 _CONTACT_ERROR_MS = 30.0
 _MICROVOLTS = 50.0
+_MOST = 1e19
 _TIMES = {"phonetimestamp": "phone", "time": "time", "sensortimestampns": "sensor"}
 _COLUMNS: Mapping[str, str] = {
     "ecg": "ecg", "ecguv": "ecg_uv", "ecgmv": "ecg_mv", "rr": "rr", "rrms": "rr", "rrintervalms": "rr",
@@ -106,17 +107,16 @@ def _table(data: bytes, context: Context) -> tuple[pl.DataFrame, Times, list[str
 
 
 def _epochs(texts: pl.Series) -> Times:
-    """Epochs of any size as UTC µs, without passing long ones through a float."""
+    """Epochs in s, ms, µs or ns as UTC µs, without passing whole ones through a float."""
     whole = texts.cast(pl.Int64(), strict=False)
-    if whole.null_count() == len(whole):
-        told = texts.cast(pl.Float64(), strict=False).to_list()
-        return np.array([NO_TIME if v is None or not np.isfinite(v) else epoch_us(v) for v in told], np.int64)
-    usual = int(abs(whole.median() or 0))  # type: ignore[arg-type]  # a median of whole numbers is a number
-    factor, divisor = next(((f, d) for top, f, d in _SIZES if usual < top), (1, 1000))
-    return (whole * factor // divisor).fill_null(NO_TIME).to_numpy().astype(np.int64)
-
-
-_SIZES = ((10**11, 1_000_000, 1), (10**14, 1_000, 1), (10**17, 1, 1))
+    if whole.null_count() < len(whole):
+        told = whole.fill_null(-1).to_numpy()
+        sizes = [told < 0, told < 10**11, told < 10**14, told < 10**17]
+        found = np.select(sizes, [np.full(len(told), NO_TIME), told * 1_000_000, told * 1000, told], told // 1000)
+    else:
+        parts = texts.cast(pl.Float64(), strict=False).to_list()
+        found = np.array([NO_TIME if v is None or not 0 <= v < _MOST else int(epoch_us(v)) for v in parts], np.int64)
+    return without_strays(found)
 
 
 def _column(table: pl.DataFrame, name: str) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ from importlib.metadata import entry_points
 
 from assets.errors import DumpError
 from assets.ingest.readers import (
+    apple_health,
     daily_values,
     e4,
     edf,
@@ -19,7 +20,13 @@ from assets.ingest.readers import (
     embraceplus_minutes,
     everion,
     fitbit,
+    garmin_fit,
+    garmin_logger,
+    holter,
+    polar,
+    rr_text,
     self_reports,
+    shimmer,
     voice,
 )
 from assets.ingest.readers.base import Reader
@@ -34,8 +41,15 @@ OWN: tuple[Reader, ...] = (
     everion.READER,
     embraceplus_minutes.READER,
     fitbit.READER,
+    garmin_fit.READER,
+    garmin_logger.READER,
+    polar.READER,
+    shimmer.READER,
+    holter.READER,
+    apple_health.READER,
     voice.READER,
     self_reports.READER,
+    rr_text.READER,
 )
 
 _KNOWN = (

@@ -21,6 +21,8 @@ MOST_GAP = 1.5
 WALK = 1.5
 _COARSE_SHARE = 0.1
 _EVEN_SHARE = 0.9
+_FEWEST_EVEN = 10
+_SLOWEST_US = 600e6
 _AROUND = 8
 _MANY = 32
 _BLOCK = 15
@@ -109,7 +111,8 @@ def series(signal: str, unit: str, times_us: Times, values: NDArray[np.floating]
     times, first = np.unique(np.asarray(times_us, np.int64)[present], return_index=True)
     kept = np.asarray(values, np.float64)[present][first]
     steps = np.diff(times)
-    if len(steps) and float((np.abs(steps - np.median(steps)) <= 0.1 * np.median(steps)).mean()) >= _EVEN_SHARE:
+    usual = float(np.median(steps)) if len(times) >= _FEWEST_EVEN else np.inf
+    if usual <= _SLOWEST_US and float((np.abs(steps - usual) <= 0.1 * usual).mean()) >= _EVEN_SHARE:
         return contiguous(signal, unit, times, kept), []
     return [], [Events(signal, times, kept, np.ones(len(times), np.bool_))] if len(times) else []
 
@@ -136,7 +139,8 @@ def _spread(times: Times, rate_hz: float | None) -> _Floats:
     within = np.full(len(ticks), 1e6 / rate_hz if rate_hz else usual / float(np.median(counts)))
     near = np.flatnonzero(steps <= MOST_GAP * usual)
     within[near] = steps[near] / counts[near]
-    return np.repeat(ticks, counts) + (np.arange(len(times)) - np.repeat(first, counts)) * np.repeat(within, counts)
+    position = np.arange(len(times)) - np.repeat(first, counts)
+    return np.asarray(np.repeat(ticks, counts) + position * np.repeat(within, counts), np.float64)
 
 
 def _period(times: _Floats) -> float | None:
@@ -170,7 +174,7 @@ def _gaps(times: _Floats, period: float, most_gap: float) -> NDArray[np.int64]:
     before = np.clip(late[:, None] - np.arange(_AROUND), 0, len(times) - 1)
     after = np.clip(late[:, None] + 1 + np.arange(_AROUND), 0, len(times) - 1)
     shift = np.median(off[after], axis=1) - np.median(off[before], axis=1)
-    return late[shift > (most_gap - 1) * period] + 1
+    return np.asarray(late[shift > (most_gap - 1) * period] + 1, np.int64)
 
 
 def _common_period(times: _Floats, spans: Sequence[tuple[int, int]], period: float) -> float:

@@ -20,6 +20,7 @@ from assets.errors import DumpError
 from assets.ingest.readers.base import Context, Reader
 from assets.ingest.readers.sampled import contiguous_columns
 from assets.ingest.readers.starts import told_start, undated
+from assets.ingest.readers.written_times import STRAY_US
 from assets.ingest.recording import Recording
 from assets.ingest.source import Source
 
@@ -95,10 +96,8 @@ def read(source: Source, context: Context) -> Recording:
         raise DumpError(message)
     values = np.column_stack([_converted(table[:, at], signal) for at, signal in signals])
     values[np.abs(values) > _BOUND] = np.nan
-    good = np.isfinite(times)
-    segments = contiguous_columns(
-        [(s.name, s.unit) for _, s in signals], np.round(times[good] * 1000).astype(np.int64), values[good]
-    )
+    times_us = np.round(times * 1000).astype(np.int64)
+    segments = contiguous_columns([(s.name, s.unit) for _, s in signals], times_us, values)
     said = [f"{bad} lines unreadable, left out"] if bad else []
     said += [f"not read: {', '.join(left)}"] if left else []
     return Recording(segments, facts=_facts(names), remarks=said)
@@ -116,7 +115,9 @@ def _numbers(body: bytes, names: Sequence[str], separator: str) -> tuple[NDArray
         truncate_ragged_lines=True, encoding="utf8-lossy",
     ).select(pl.all().str.strip_chars().cast(pl.Float64(), strict=False).fill_null(float("nan")))  # fmt: skip
     values = table.to_numpy().astype(np.float64)
-    whole = np.isfinite(values[:, _clock(names)])
+    clock = values[:, _clock(names)]
+    whole = np.isfinite(clock)
+    whole[whole] = np.abs(clock[whole] - np.median(clock[whole])) < STRAY_US / 1000
     return values[whole], int((~whole).sum())
 
 
@@ -135,7 +136,7 @@ def _times(table: NDArray[np.float64], names: Sequence[str], source: Source, con
     """UTC ms of each row."""
     times = table[:, _clock(names)]
     if not len(times) or float(np.median(times)) >= _WEEKS_MS:
-        return np.where(times < 1e14, times, np.nan)
+        return times
     start = told_start(source, context)
     if start is None:
         what = "this Shimmer file (its times count from an unknown start)"
@@ -176,13 +177,16 @@ def _signal(column: str, unit: str) -> _Signal | None:
 
 def _converted(values: NDArray[np.float64], signal: _Signal) -> NDArray[np.float64]:
     if not signal.inverse:
-        return values * signal.factor
-    return np.divide(signal.factor, values, out=np.full(len(values), np.nan), where=values > 0)
+        return np.asarray(values * signal.factor)
+    inverse: NDArray[np.float64] = np.full(len(values), np.nan)
+    np.divide(signal.factor, values, out=inverse, where=values > 0)
+    return inverse
 
 
 def _facts(names: Sequence[str]) -> dict[str, object]:
+    facts: dict[str, object] = {"device": "Shimmer"}
     serial = re.search(r"Shimmer_([0-9A-F]{4})_", names[0])
-    return {"device": "Shimmer"} | ({"serial": serial[1]} if serial else {})
+    return facts | {"serial": serial[1]} if serial else facts
 
 
 READER = Reader("shimmer", "1", _claims, read)

@@ -2,7 +2,8 @@
 
 One time at a time is the business of `ingest/times.py`; here whole columns of ISO times are read at once. A column
 without offsets is on the participant's clock: the offset is looked up once an hour, and in the hour that a clock
-change repeats, the rows after the clock went back are the second one.
+change repeats, the rows after the clock went back are the second one. A time years away from the others is a
+damaged line, not a time.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from assets.ingest.recording import Times
 from assets.ingest.times import local_us, to_us
 
 NO_TIME = np.iinfo(np.int64).min
+STRAY_US = 400 * 86_400 * 1_000_000
 _WITH_ZONE = "%Y-%m-%dT%H:%M:%S%.f%:z"
 _LOCAL = "%Y-%m-%dT%H:%M:%S%.f"
 _HOUR_US = 3_600_000_000
@@ -39,7 +41,16 @@ def written_us(texts: pl.Series, calendar: Calendar) -> Times:
         local = _epochs(clean.gather(rest).str.to_datetime(_LOCAL, time_unit="us", strict=False))
         good = local != NO_TIME
         found[rest[good]] = _local(local[good], calendar)
-    return found
+    return without_strays(found)
+
+
+def without_strays(times: Times) -> Times:
+    """The same, `NO_TIME` where a time is more than a year from the middle of the others."""
+    known = times != NO_TIME
+    if not known.any():
+        return times
+    off = np.abs(times.astype(np.float64) - float(np.median(times[known])))
+    return np.where(off < STRAY_US, times, NO_TIME)
 
 
 def _epochs(times: pl.Series) -> Times:
