@@ -17,7 +17,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from models.cohort import Cohort, Floats, Mask
+from models import mix
+from models.baselines import Ewma
+from models.cohort import Cohort, Floats, Ints, Mask
+from models.forest import Forest, grow
 from models.history import seen_online
 from models.inputs import Inputs, build
 from models.intervals import calibrate
@@ -119,6 +122,7 @@ def _learn(model: MacroMicro, cohort: Cohort, held: Held, checkpoint: Path | Non
         return
     network.load_state_dict(best)
     model.network = Ensemble([network])
+    _mix(model, cohort, held, material)
     _calibrate(model, cohort, held)
     members = []
     for member in range(model.settings.members):
@@ -127,6 +131,23 @@ def _learn(model: MacroMicro, cohort: Cohort, held: Held, checkpoint: Path | Non
         network.load_state_dict(again.train(training.best_epoch, _under(checkpoint, f"member{member}"), progress))
         members.append(network)
     model.network = Ensemble(members or [network])
+    if model.mix is not None:
+        model.forest = material.forest(cohort.labelled)
+
+
+def _mix(model: MacroMicro, cohort: Cohort, held: Held, material: _Material) -> None:
+    """Grow trees beside the network and choose how the two are put together, against a weighted mean of answers."""
+    if model.settings.trees == 0:
+        return
+    model.forest = material.forest(held.learn)
+    told, chosen = [], _index(held.check)
+    for inputs, (view, seen) in zip(material.views, _views(cohort), strict=True):
+        rows = inputs.take(chosen)
+        trees = rows.baseline.double().numpy() + model.forest.correction(rows)
+        usual = Ewma().fit(view, held.learn, seen).predict(view, seen)[held.check]
+        reference = (usual - cohort.low) / cohort.span
+        told.append(mix.Held(model.of_network(rows), trees, reference, material.unit[held.check]))
+    model.mix = mix.choose(told)
 
 
 @dataclass(frozen=True)
@@ -140,9 +161,7 @@ class _Material:
     @classmethod
     def of(cls, model: MacroMicro, cohort: Cohort) -> _Material:
         known = {p: n for n, p in enumerate(model.participants)}
-        night, by_night = nightly_view(cohort)
-        online = build(cohort, seen_online(cohort), model.population, model.standards, known)
-        nightly = build(night, by_night, model.population, model.standards, known)
+        online, nightly = (build(v, seen, model.population, model.standards, known) for v, seen in _views(cohort))
         return cls(model, (online, nightly), (cohort.answers - cohort.low) / cohort.span)
 
     def network(self, seed: int) -> Network:
@@ -150,6 +169,11 @@ class _Material:
         torch.manual_seed(seed)
         sizes = {m: len(f) for m, f in self.model.features.items()}
         return Network(self.model.settings, len(self.model.items), len(self.model.participants), sizes)
+
+    def forest(self, rows: Mask) -> Forest:
+        """Trees grown on some rows, as both views see them."""
+        settings = self.model.settings
+        return grow(self.views, self.unit, rows, rounds=settings.trees, seed=settings.seed)
 
     def training(self, network: Network, rows: Mask) -> Training:
         """Training on some rows, errors told relative to the baseline's on them."""
@@ -198,10 +222,14 @@ def _score(values: Floats, answers: Floats, usual: float) -> float:
     return float(agreement.mean() - np.nanmean(_errors(values, answers)) / usual)
 
 
+def _views(cohort: Cohort) -> tuple[tuple[Cohort, Ints], tuple[Cohort, Ints]]:
+    """The cohort as it is known at each answer, and as a nightly batch knows it; with what each row sees."""
+    return (cohort, seen_online(cohort)), nightly_view(cohort)
+
+
 def _calibrate(model: MacroMicro, cohort: Cohort, held: Held) -> MacroMicro:
     """Interval widths from the held-back answers, online and nightly."""
-    night, by_night = nightly_view(cohort)
-    for name, view, seen in (("online", cohort, seen_online(cohort)), ("nightly", night, by_night)):
+    for name, (view, seen) in zip(("online", "nightly"), _views(cohort), strict=True):
         value, scale = model.values(view, seen), error_scale(model.population, view, seen)
         rows = held.check
         model.intervals[name] = calibrate(value[rows], scale[rows], cohort.answers[rows], model.settings.coverage)

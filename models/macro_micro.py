@@ -15,9 +15,11 @@ import torch
 
 from models.cohort import Cohort, Floats, Ints, Item, Mask
 from models.errors import CohortError
+from models.forest import Forest
 from models.history import history, seen_online
-from models.inputs import build
+from models.inputs import Inputs, build
 from models.intervals import Intervals
+from models.mix import Mix
 from models.network import Ensemble
 from models.protocols import nightly_view
 from models.settings import Settings
@@ -42,7 +44,8 @@ class MacroMicro:
 
     `network` is None where the baseline alone was best or where there was too little to learn from; `note` then says
     which. `curve` holds training losses and validation scores by epoch; `score` what validation gave (and
-    `baseline_score` without any correction).
+    `baseline_score` without any correction). `forest` and `mix` stand beside a network: the trees that are asked too,
+    and how the two become one estimate.
     """
 
     settings: Settings
@@ -53,6 +56,8 @@ class MacroMicro:
     standards: dict[str, Standard]
     network: Ensemble | None
     intervals: dict[str, Intervals]
+    forest: Forest | None = None
+    mix: Mix | None = None
     note: str = ""
     curve: list[dict[str, float]] = field(default_factory=list)
 
@@ -84,23 +89,37 @@ class MacroMicro:
             cohort, by_night = nightly_view(cohort)
             seen = by_night if seen is None else seen
         seen = seen_online(cohort) if seen is None else seen
-        value = self.values(cohort, seen)
-        scale = error_scale(self.population, cohort, seen)
-        low, high = self.intervals["nightly" if nightly else "online"].around(value, scale, cohort.low, cohort.span)
         chosen = slice(None) if rows is None else rows
-        return Prediction(value[chosen], low[chosen], high[chosen])
+        value = self.values(cohort, seen, rows)
+        scale = error_scale(self.population, cohort, seen)[chosen]
+        interval = self.intervals["nightly" if nightly else "online"]
+        return Prediction(value, *interval.around(value, scale, cohort.low, cohort.span))
 
-    def values(self, cohort: Cohort, seen: Ints) -> Floats:
-        """Point estimates of every row, (rows, items) in scale units, kept inside the scale."""
+    def values(self, cohort: Cohort, seen: Ints, rows: Ints | Mask | None = None) -> Floats:
+        """Point estimates of some rows (all by default), (rows, items) in scale units, kept inside the scale."""
         if self.network is None:
-            raw = forecast(self.population, cohort, seen).value
+            raw = forecast(self.population, cohort, seen).value[slice(None) if rows is None else rows]
             return np.clip(raw, cohort.low, cohort.low + cohort.span)
         inputs = build(cohort, seen, self.population, self.standards, self._known)
+        if rows is not None:
+            inputs = inputs.take(torch.from_numpy(np.arange(len(cohort))[rows]))
+        return np.asarray(cohort.low + cohort.span * self.estimate(inputs))
+
+    def estimate(self, inputs: Inputs) -> Floats:
+        """Network and trees as one, (rows, items) in units of the span, kept inside the scale."""
+        network = self.of_network(inputs)
+        if self.forest is None or self.mix is None:
+            return np.clip(network, 0.0, 1.0)
+        return self.mix.of(network, inputs.baseline.double().numpy() + self.forest.correction(inputs))
+
+    def of_network(self, inputs: Inputs) -> Floats:
+        """What the network alone says, (rows, items) in units of the span."""
+        if self.network is None:
+            return inputs.baseline.double().numpy()
         self.network.eval()
         with torch.inference_mode():
             parts = [self.network(inputs.take(chunk)) for chunk in torch.split(torch.arange(len(inputs)), CHUNK)]
-        unit = torch.cat(parts).double().numpy() if parts else np.zeros((0, len(self.items)))
-        return np.asarray(cohort.low + cohort.span * np.clip(unit, 0.0, 1.0))
+        return torch.cat(parts).double().numpy() if parts else np.zeros((0, len(self.items)))
 
     def _check(self, cohort: Cohort) -> None:
         if cohort.items != self.items:

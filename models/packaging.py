@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,16 @@ from safetensors.torch import save_file as save_tensors
 
 from models.cohort import Item
 from models.errors import ModelError
+from models.forest import Forest
 from models.intervals import Intervals
 from models.macro_micro import MacroMicro
+from models.mix import Mix
 from models.network import Ensemble, Network
 from models.settings import Settings
 from models.standardise import Standard
 from models.state_space import Population
 
-FORMAT = 1
+FORMAT = 2
 WEIGHTS, FIGURES, CONFIGURATION = "network.safetensors", "figures.safetensors", "model.json"
 
 
@@ -49,6 +52,7 @@ def save(model: MacroMicro, folder: Path) -> None:
         "features": {m: list(f) for m, f in model.features.items()},
         "participants": list(model.participants),
         "members": 0 if model.network is None else len(model.network.members),
+        "mix": model.mix and [model.mix.share, model.mix.factor],
         "note": model.note,
         "curve": model.curve,
     }
@@ -100,6 +104,8 @@ def load(folder: Path) -> MacroMicro:
         standards={m: Standard(*(figures[f"standard.{m}.{n}"] for n in _STANDARD)) for m in features},
         network=network,
         intervals={n: Intervals(figures[f"{n}.below"], figures[f"{n}.above"]) for n in ("online", "nightly")},
+        forest=Forest(**{f.name: figures[f"forest.{f.name}"] for f in fields(Forest)}) if told["mix"] else None,
+        mix=Mix(told["mix"][0], told["mix"][1], figures["mix.centre"]) if told["mix"] else None,
         note=told["note"],
         curve=told["curve"],
     )
@@ -114,4 +120,7 @@ def _figures(model: MacroMicro) -> dict[str, Any]:
         out |= {f"standard.{name}.{n}": getattr(standard, n) for n in _STANDARD}
     for name, interval in model.intervals.items():
         out |= {f"{name}.below": interval.below, f"{name}.above": interval.above}
+    if model.forest is not None and model.mix is not None:
+        out |= {f"forest.{f.name}": getattr(model.forest, f.name) for f in fields(Forest)}
+        out["mix.centre"] = model.mix.centre
     return out

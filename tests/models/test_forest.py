@@ -1,0 +1,86 @@
+"""Trees kept as arrays say what scikit-learn says; the mix of network and trees is chosen by its smaller gain."""
+
+import numpy as np
+import pytest
+
+from models.forest import Forest, grow, tables
+from models.history import seen_online
+from models.inputs import Inputs, build
+from models.mix import Held, Mix, choose
+from models.state_space import fit_population
+from tests.models.people import made_up
+
+
+@pytest.fixture(scope="module")
+def seen() -> tuple[Inputs, np.ndarray]:
+    cohort = made_up(people=12, days=12, items=2)
+    inputs = build(cohort, seen_online(cohort), fit_population(cohort, cohort.labelled), {}, {})
+    return inputs, (cohort.answers - cohort.low) / cohort.span
+
+
+def test_a_forest_says_what_scikit_learn_says(seen: tuple[Inputs, np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
+    import sklearn.ensemble
+
+    inputs, unit = seen
+    grown = []
+    real = sklearn.ensemble.HistGradientBoostingRegressor
+
+    def kept(**settings: object) -> object:
+        grown.append(real(**settings))
+        return grown[-1]
+
+    monkeypatch.setattr(sklearn.ensemble, "HistGradientBoostingRegressor", kept)
+    forest = grow([inputs], unit, np.ones(len(unit), dtype=bool), rounds=20, seed=0)
+    theirs = np.stack([trees.predict(table) for trees, table in zip(grown, tables(inputs), strict=True)], 1)
+    assert theirs.std() > 0.01
+    np.testing.assert_allclose(forest.correction(inputs), theirs, atol=1e-12)
+
+
+def test_rows_are_independent_of_each_other(seen: tuple[Inputs, np.ndarray]) -> None:
+    import torch
+
+    inputs, unit = seen
+    forest = grow([inputs], unit, np.ones(len(unit), dtype=bool), rounds=10, seed=0)
+    some = torch.tensor([5, 3, 200])
+    np.testing.assert_array_equal(forest.correction(inputs.take(some)), forest.correction(inputs)[some.numpy()])
+
+
+def test_an_item_with_few_answers_grows_no_tree(seen: tuple[Inputs, np.ndarray]) -> None:
+    inputs, unit = seen
+    few = np.where(np.arange(len(unit))[:, None] < [10_000, 99], unit, np.nan)
+    forest = grow([inputs], few, np.ones(len(unit), dtype=bool), rounds=5, seed=0)
+    assert set(forest.item.tolist()) == {0}
+    assert not forest.correction(inputs)[:, 1].any()
+
+
+def test_a_forest_without_a_tree_corrects_nothing(seen: tuple[Inputs, np.ndarray]) -> None:
+    inputs, unit = seen
+    none: Forest = grow([inputs], np.full_like(unit, np.nan), np.ones(len(unit), dtype=bool), rounds=5, seed=0)
+    assert none.correction(inputs).tolist() == np.zeros_like(unit).tolist()
+
+
+def test_a_mix_of_one_part_leaves_it_as_it_is() -> None:
+    network, trees = np.array([[0.2, 0.9]]), np.array([[0.6, 0.5]])
+    assert Mix(1.0, 1.0, np.zeros(2)).of(network, trees).tolist() == [[0.2, 0.9]]
+    assert Mix(0.5, 1.0, np.zeros(2)).of(network, trees).tolist() == [[0.4, 0.7]]
+    np.testing.assert_allclose(Mix(0.5, 2.0, np.full(2, 0.5)).of(network, trees), [[0.3, 0.9]])
+
+
+def test_timid_estimates_are_spread_further_than_bold_ones() -> None:
+    random = np.random.default_rng(0)
+    level = random.uniform(0.2, 0.8, (4000, 1))
+    answers = np.clip(level + random.normal(0, 0.1, (4000, 1)), 0, 1)
+    usual = level + random.normal(0, 0.1, (4000, 1))
+    timid = 0.5 + 0.8 * (level - 0.5)
+    bold = 0.5 + 1.15 * (level - 0.5)
+    assert choose([Held(timid, timid, usual, answers)]).factor > 1.2
+    assert choose([Held(bold, bold, usual, answers)]).factor < 1.05
+
+
+def test_the_part_that_knows_nothing_gets_the_smaller_share() -> None:
+    random = np.random.default_rng(1)
+    level = random.uniform(0.2, 0.8, (4000, 1))
+    answers = np.clip(level + random.normal(0, 0.1, (4000, 1)), 0, 1)
+    usual, nothing = level + random.normal(0, 0.1, (4000, 1)), np.full((4000, 1), 0.5)
+    assert choose([Held(level, nothing, usual, answers)]).share == 1.0
+    assert choose([Held(nothing, level, usual, answers)]).share == pytest.approx(0.3)
