@@ -11,7 +11,7 @@ import tomllib
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -70,6 +70,12 @@ class Windows(Section):
     step_minutes: float = Field(5.0, gt=0, le=120)
     lookback_minutes: float = Field(60.0, gt=0, le=24 * 60)
     voice_minutes: float = Field(30.0, gt=0, le=24 * 60)
+
+
+class Features(Section):
+    """`[features]`: how body features are computed."""
+
+    eda_decomposition: Literal["highpass", "cvxeda", "sparseda"] = "highpass"
 
 
 class Schedule(Section):
@@ -181,6 +187,7 @@ class Study(Section):
     study: StudySection
     items: dict[str, Item]
     windows: Windows = Windows()
+    features: Features = Features()
     schedule: Schedule = Schedule()
     gate: Gate = Gate()
     training: Training = Training()

@@ -24,6 +24,9 @@ step_minutes = 5.0                  # … and how far apart two windows start, o
 lookback_minutes = 60.0             # how far back from an answer the body is looked at
 voice_minutes = 30.0                # a voice clip belongs to an answer if it was spoken this shortly before it
 
+[features]
+eda_decomposition = "highpass"      # tonic and phasic skin: highpass; cvxeda (an extra package) and sparseda are slow
+
 [schedule]
 nightly = "0 3 * * *"               # cron: minute hour day month weekday
 enabled = true                      # whether the schedule runs as soon as `macromicro ui` does

@@ -12,6 +12,7 @@ from assets.features.egemaps import EGEMAPS_NAMES, egemaps_unit
 
 TASK_FORCE = "Task Force of the ESC and NASPE 1996"
 MAKOWSKI = "Makowski et al. 2022, Sensors 22:3998 (NeuroKit2)"
+POSADA = "Posada-Quintero et al. 2016, Ann Biomed Eng 44:3124"
 HDCZA = "van Hees et al. 2018 (HDCZA)"
 EYBEN = "Eyben et al. 2016, eGeMAPSv02 (openSMILE)"
 
@@ -49,6 +50,15 @@ EDA = (
     Feature("scr_per_min", "1/min", "skin-conductance responses above an absolute threshold", "Boucsein 2012"),
     Feature("scr_amplitude_us", "µS", "mean response amplitude; null without responses", "Boucsein 2012"),
     Feature("scr_rise_s", "s", "mean rise time; null without responses", "Boucsein 2012"),
+    Feature(
+        "scr_recovery_s",
+        "s",
+        "mean time from peak to half the amplitude; null where none recovers before the next",
+        "Boucsein 2012",
+        chosen=False,  # missing where responses are frequent
+    ),
+    Feature("eda_sympathetic_us2", "µS²", "power at 0.045–0.25 Hz (EDASymp)", POSADA, chosen=False),
+    Feature("eda_sympathetic_share", "share", "of the power up to 0.4 Hz (EDASympn)", POSADA, chosen=False),
 )
 MOTION = (
     Feature("enmo_mg", "mg", "Euclidean norm minus one, negatives cut", "van Hees et al. 2013"),

@@ -3,22 +3,22 @@
 Samples are judged by the rules of Kleckner et al. 2018 (range, speed, skin temperature, five seconds around each);
 only valid stretches are filtered, each on its own. The temperature rule stands for "not worn"; its 30 °C would throw
 out wrists that are merely cool (four of twelve real sessions), so skin from 25 °C on counts where a regular pulse
-shows that the band is worn. The low-pass suits 4 Hz, where NeuroKit2's own is skipped; the
-tonic and phasic parts are NeuroKit2's high-pass method. Finding responses belongs to `responses.py`.
+shows that the band is worn. The low-pass suits 4 Hz, where NeuroKit2's own is skipped.
+Telling tonic from phasic belongs to `decompose.py`, finding responses to `responses.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Literal
 
 import numpy as np
 import polars as pl
 
+from assets.features.decompose import Method, butterworth, decomposed
 from assets.features.responses import Responses, find_responses
 from assets.features.segments import Floats, Ints, Mask, Segment, samples_within
+from assets.features.sympathetic import sympathetic
 from assets.features.windows import Grid, Reason, window_frame
 from assets.tables import EDA_TABLE
 
@@ -30,7 +30,7 @@ SPEED_OVER_S = 0.25
 SLOWEST_HZ = 1.0  # below, a device gives the level alone
 PULSE_WITHIN_US, PULSE_BEATS = 60e6, 30
 NO_BEATS: Ints = np.zeros(0, dtype=np.int64)
-LOWPASS_HZ, SPLIT_HZ = 1.0, 0.05
+LOWPASS_HZ = 1.0
 SHORTEST_S = 15.0
 FEWEST_COVERED = 0.2  # share of a window that must be valid
 
@@ -57,7 +57,11 @@ class Stretch:
 
 
 def eda_features(
-    eda: Sequence[Segment], temperature: Sequence[Segment], grid: Grid, beats_us: Ints = NO_BEATS
+    eda: Sequence[Segment],
+    temperature: Sequence[Segment],
+    grid: Grid,
+    beats_us: Ints = NO_BEATS,
+    method: Method = "highpass",
 ) -> pl.DataFrame:
     """EDA_TABLE rows for each window.
 
@@ -66,17 +70,19 @@ def eda_features(
         temperature: segments of skin temperature (°C); without them that rule is not applied.
         grid: the windows.
         beats_us: times of beats with a valid interval (UTC µs), in order.
+        method: how tonic and phasic part are told apart.
     """
     if not eda:
         return EDA_TABLE.empty()
-    stretches = [s for segment in eda for s in valid_stretches(segment, temperature, beats_us)]
+    stretches = [s for segment in eda for s in valid_stretches(segment, temperature, beats_us, method)]
     rows, coverage, reasons = [], [], []
     for start, end in zip(grid.start_us.tolist(), grid.end_us.tolist(), strict=True):
         row, share = _window(stretches, start, end)
         covered = share >= FEWEST_COVERED
         rows.append(row if covered else {})
         coverage.append(share)
-        reasons.append(None if covered and row["scr_per_min"] else _why(eda, start, end, covered=covered))
+        whole = covered and row["scr_per_min"]
+        reasons.append(None if whole else _why_covered(eda, row) if covered else _why(eda, start, end))
     return window_frame(EDA_TABLE, grid, rows, coverage, reasons)
 
 
@@ -104,20 +110,14 @@ def _pulse_seen(times_us: Floats, beats_us: Ints) -> Mask:
     return np.asarray(last - first >= PULSE_BEATS)
 
 
-def valid_stretches(segment: Segment, temperature: Sequence[Segment], beats_us: Ints = NO_BEATS) -> list[Stretch]:
+def valid_stretches(
+    segment: Segment, temperature: Sequence[Segment], beats_us: Ints = NO_BEATS, method: Method = "highpass"
+) -> list[Stretch]:
     """The valid parts of a segment that are long enough to filter, cleaned and split."""
     good = valid_samples(segment, temperature, beats_us)
     edges = np.flatnonzero(np.diff(np.r_[False, good, False].astype(np.int8))).reshape(-1, 2)
     shortest = SHORTEST_S * segment.rate_hz
-    return [_stretch(segment, int(a), int(b)) for a, b in edges if b - a >= shortest]
-
-
-def split(clean: Floats, rate_hz: float) -> tuple[Floats, Floats]:
-    """Tonic and phasic part by Butterworth filters at 0.05 Hz, as `nk.eda_phasic(method="highpass")`."""
-    from scipy.signal import sosfiltfilt
-
-    low, high = _butterworth(2, SPLIT_HZ, "lowpass", rate_hz), _butterworth(2, SPLIT_HZ, "highpass", rate_hz)
-    return sosfiltfilt(low, clean), sosfiltfilt(high, clean)
+    return [_stretch(segment, int(a), int(b), method) for a, b in edges if b - a >= shortest]
 
 
 def lowpass(values: Floats, rate_hz: float) -> Floats:
@@ -126,20 +126,13 @@ def lowpass(values: Floats, rate_hz: float) -> Floats:
 
     if rate_hz <= 2 * LOWPASS_HZ:
         return values
-    return np.asarray(sosfiltfilt(_butterworth(4, LOWPASS_HZ, "lowpass", rate_hz), values))
+    return np.asarray(sosfiltfilt(butterworth(4, LOWPASS_HZ, "lowpass", rate_hz), values))
 
 
-@lru_cache(maxsize=32)
-def _butterworth(order: int, cut_hz: float, kind: Literal["lowpass", "highpass"], rate_hz: float) -> Floats:
-    from scipy.signal import butter
-
-    return np.asarray(butter(order, cut_hz, kind, output="sos", fs=rate_hz))
-
-
-def _stretch(segment: Segment, first: int, last: int) -> Stretch:
+def _stretch(segment: Segment, first: int, last: int, method: Method) -> Stretch:
     rate = segment.rate_hz
     clean = lowpass(segment.samples[first:last].astype(np.float64), rate)
-    tonic, phasic = split(clean, rate) if rate >= SLOWEST_HZ else (clean, np.full(len(clean), np.nan))
+    tonic, phasic = decomposed(clean, rate, method) if rate >= SLOWEST_HZ else (clean, np.full(len(clean), np.nan))
     start = segment.start_us + round(first * 1e6 / rate)
     return Stretch(start, rate, clean, tonic, phasic, find_responses(phasic, rate))
 
@@ -156,10 +149,12 @@ def _window(stretches: Sequence[Stretch], start: int, end: int) -> tuple[dict[st
     minutes = np.concatenate(
         [(s.start_us - start) / 60e6 + np.arange(p.start, p.stop) / s.rate_hz / 60 for s, p in parts]
     )
-    amplitude, rise = (
+    amplitude, rise, recovery = (
         np.concatenate([getattr(s.responses, name)[s.responses.within(p)] for s, p in parts])
-        for name in ("amplitude_us", "rise_s")
+        for name in ("amplitude_us", "rise_s", "recovery_s")
     )
+    recovery = recovery[np.isfinite(recovery)]
+    power = sympathetic([(s.clean[p], s.rate_hz) for s, p in parts])
     spread = minutes - minutes.mean()
     row: dict[str, float | None] = {
         "eda_mean_us": float(clean.mean()),
@@ -169,14 +164,22 @@ def _window(stretches: Sequence[Stretch], start: int, end: int) -> tuple[dict[st
         "scr_per_min": len(amplitude) / seconds * 60 if np.isfinite(phasic).all() else None,
         "scr_amplitude_us": float(amplitude.mean()) if len(amplitude) else None,
         "scr_rise_s": float(rise.mean()) if len(rise) else None,
+        "scr_recovery_s": float(recovery.mean()) if len(recovery) else None,
+        "eda_sympathetic_us2": power[0] if power else None,
+        "eda_sympathetic_share": power[1] if power else None,
     }
     return row, seconds * 1e6 / (end - start)
 
 
-def _why(eda: Sequence[Segment], start: int, end: int, *, covered: bool) -> Reason:
-    if covered:
-        slow = min(s.rate_hz for s in eda) < SLOWEST_HZ
-        return Reason.RATE_TOO_LOW if slow else Reason.NO_RESPONSES
+def _why_covered(eda: Sequence[Segment], row: dict[str, float | None]) -> Reason:
+    """Why a window with enough valid samples has no responses."""
+    if min(s.rate_hz for s in eda) < SLOWEST_HZ:
+        return Reason.RATE_TOO_LOW
+    return Reason.NO_RESPONSES if row["scr_per_min"] == 0 else Reason.NOT_DECOMPOSED
+
+
+def _why(eda: Sequence[Segment], start: int, end: int) -> Reason:
+    """Why a window has too few valid samples."""
     values = np.concatenate([s.samples[s.slice_of(start, end)] for s in eda])
     if len(values) == 0:
         return Reason.NO_DATA

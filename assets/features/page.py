@@ -38,7 +38,10 @@ NOTES = {
     "Without gaps every index equals NeuroKit2's (tested).",
     "eda": "Samples outside 0.05–60 µS, faster than 10 µS/s or on skin outside 30–40 °C are left out with five seconds "
     "around them (Kleckner et al. 2018); skin from 25 °C counts where a regular pulse shows that the band is worn. "
-    "Low-pass 1 Hz, tonic and phasic part by Butterworth filters at 0.05 Hz; a response rises by at least 0.05 µS.",
+    "Low-pass 1 Hz, tonic and phasic part by Butterworth filters at 0.05 Hz; a response rises by at least 0.05 µS. "
+    "`[features] eda_decomposition` of `study.toml` may say `cvxeda` (`pip install 'macromicro[cvxeda]'`, GPL-3.0) or "
+    "`sparseda` instead of `highpass`: NeuroKit2's implementations on each valid stretch, slower by far. The "
+    "sympathetic index needs 64 s without a gap.",
     "motion": "Of the acceleration's norm in g; the filtered norm is its band from 0.25 to 3 Hz. A crossing counts "
     "from beyond 10 mg to beyond 10 mg on the other side.",
     "temperature": "Of samples between 25 and 42 °C.",
@@ -61,6 +64,7 @@ REASONS = {
     Reason.TOO_MANY_ARTEFACTS: "recorded, but most of it is no usable signal",
     Reason.NO_VARIATION: "all intervals are equal; entropy and scaling mean nothing",
     Reason.NO_RESPONSES: "no skin-conductance response: height and rise have no value",
+    Reason.NOT_DECOMPOSED: "cvxEDA or sparsEDA, chosen in `study.toml`, found no tonic and phasic part",
     Reason.NOT_WORN: "the band was not on skin",
     Reason.OUT_OF_RANGE: "the sensor was saturated",
     Reason.RATE_TOO_LOW: "the device samples too slowly for some of the features",

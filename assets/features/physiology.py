@@ -9,6 +9,7 @@ import polars as pl
 
 from assets.days import Calendar
 from assets.features.beats import find_beats
+from assets.features.decompose import ready
 from assets.features.eda import eda_features
 from assets.features.epochs import minute_frame
 from assets.features.hrv import hrv_features
@@ -18,14 +19,17 @@ from assets.features.temperature import temperature_features
 from assets.features.windows import grid_of
 from assets.lake import Key, Lake
 from assets.ledger import digest
-from assets.study import Home, Study, Windows
+from assets.study import Features, Home, Study, Windows
 from assets.tables import BEATS, EDA_TABLE, EVENTS, HRV_TABLE, MINUTES, MOTION_TABLE, SIGNALS, TEMPERATURE_TABLE
 from assets.units import Frames, Unit, forget, stamped
 
 USED = ("bvp", "ecg", "eda", "temp", "acc_x", "acc_y", "acc_z")
+DEFAULTS = Features()
 
 
-def day_features(signals: pl.DataFrame, events: pl.DataFrame, day: Span, windows: Windows) -> Frames:
+def day_features(
+    signals: pl.DataFrame, events: pl.DataFrame, day: Span, windows: Windows, features: Features = DEFAULTS
+) -> Frames:
     """Every physiology table of one participant-day.
 
     Args:
@@ -33,6 +37,7 @@ def day_features(signals: pl.DataFrame, events: pl.DataFrame, day: Span, windows
         events: EVENTS rows of the day.
         day: start and end of the local day (UTC µs).
         windows: settings of the clock grid.
+        features: which methods to use.
     """
     segments = read_segments(signals.filter(pl.col("signal").is_in(USED)))
     beats = find_beats(segments, events)
@@ -40,12 +45,13 @@ def day_features(signals: pl.DataFrame, events: pl.DataFrame, day: Span, windows
     spans += [(t, t + 1) for t in beats.filter(pl.col("source") == "device")["time_us"]]
     steps = events.filter((pl.col("kind") == "steps") & (pl.col("value") > 0))["time_us"]
     spans += [(t, t + 1) for t in steps]
+    eda = segments.get("eda", [])
     beats_us = beats.filter("valid")["time_us"].to_numpy()
     grid = grid_of(windows, day, spans)
     return {
         BEATS: beats,
         HRV_TABLE: hrv_features(beats, grid),
-        EDA_TABLE: eda_features(segments.get("eda", []), segments.get("temp", []), grid, beats_us),
+        EDA_TABLE: eda_features(eda, segments.get("temp", []), grid, beats_us, features.eda_decomposition),
         MOTION_TABLE: motion_features(segments, grid, events),
         TEMPERATURE_TABLE: temperature_features(segments.get("temp", []), grid),
         MINUTES: minute_frame(segments, events, beats, day),
@@ -61,7 +67,8 @@ def wanted_physiology(home: Home, study: Study, dates: set[Date] | None = None) 
         inputs = [stamp.outputs.get(table.name) for table in (SIGNALS, EVENTS)]
         if any(inputs):
             span = Calendar.of(study, key.participant).span_us(key.date)
-            wanted[key] = digest(inputs, span, study.windows.length_minutes, study.windows.step_minutes)
+            settings = study.windows.length_minutes, study.windows.step_minutes, study.features.model_dump(mode="json")
+            wanted[key] = digest(inputs, span, *settings)
     return wanted
 
 
@@ -78,12 +85,13 @@ def _compute(home: Home, study: Study, participant: str, days: tuple[Date, ...])
 
     _preload()  # a library that is loaded later would not know of the limit below
     lake, calendar = Lake(home.lake), Calendar.of(study, participant)
+    ready(study.features.eda_decomposition)
     for day in days:
         key = Key(participant, day)
         signals, events = lake.read(SIGNALS, key), lake.read(EVENTS, key)
         # One thread whatever the machine: the order of sums, and so the last digit, must not depend on it.
         with threadpool_limits(limits=1):
-            frames = day_features(signals, events, calendar.span_us(day), study.windows)
+            frames = day_features(signals, events, calendar.span_us(day), study.windows, study.features)
         yield day, frames
 
 

@@ -19,11 +19,15 @@ RISE_S = (0.5, 10.0)
 
 @dataclass(frozen=True)
 class Responses:
-    """Responses of one stretch, each (responses,): peak (sample index), amplitude (µS), rise time (s)."""
+    """Responses of one stretch, each (responses,): peak (sample index), amplitude (µS), rise and recovery time (s).
+
+    Recovery is from the peak to half the amplitude below it; NaN where the next response or the end comes first.
+    """
 
     peak: Ints
     amplitude_us: Floats
     rise_s: Floats
+    recovery_s: Floats
 
     def within(self, part: slice) -> Mask:
         """Which responses peak in a part of the stretch."""
@@ -48,4 +52,19 @@ def find_responses(phasic: Floats, rate_hz: float, threshold_us: float = THRESHO
     amplitude = phasic[peaks] - phasic[onset]
     rise = (peaks - onset) / rate_hz
     counts = (amplitude >= threshold_us) & (rise >= RISE_S[0]) & (rise <= RISE_S[1])
-    return Responses(peaks[counts], amplitude[counts], rise[counts])
+    peaks, amplitude = peaks[counts], amplitude[counts]
+    return Responses(peaks, amplitude, rise[counts], _recovery(phasic, peaks, onset[counts], amplitude) / rate_hz)
+
+
+def _recovery(phasic: Floats, peaks: Ints, onset: Ints, amplitude: Floats) -> Floats:
+    """Samples from each peak to where half its amplitude is gone, between samples; NaN where that is not reached."""
+    ends = np.r_[onset[1:], len(phasic) - 1][: len(peaks)]
+    found = np.full(len(peaks), np.nan)
+    for n, (peak, end, half) in enumerate(zip(peaks.tolist(), ends.tolist(), (amplitude / 2).tolist(), strict=True)):
+        level = phasic[peak] - half
+        below = np.flatnonzero(phasic[peak + 1 : end + 1] <= level)
+        if len(below):
+            after = int(below[0]) + 1
+            before, there = phasic[peak + after - 1], phasic[peak + after]
+            found[n] = after - 1 + (before - level) / (before - there)
+    return found

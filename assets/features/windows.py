@@ -30,6 +30,7 @@ class Reason(StrEnum):
     NO_VARIATION = "no_variation"
     NOT_WORN = "not_worn"
     NO_RESPONSES = "no_responses"
+    NOT_DECOMPOSED = "not_decomposed"
     OUT_OF_RANGE = "out_of_range"
     RATE_TOO_LOW = "rate_too_low"
     SILENT = "silent"

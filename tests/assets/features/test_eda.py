@@ -1,8 +1,11 @@
+import sys
 import warnings
 
 import numpy as np
 import pytest
 
+from assets.errors import FeatureError
+from assets.features.decompose import ready
 from assets.features.eda import eda_features, valid_samples
 from assets.features.responses import find_responses
 from assets.tables import EDA_TABLE
@@ -30,6 +33,7 @@ def test_planted_responses_are_counted_with_height_and_rise() -> None:
     assert row["scr_amplitude_us"] == pytest.approx(0.3, rel=0.25)
     assert 0.7 < row["scr_rise_s"] < 2.5
     assert row["eda_tonic_us"] == pytest.approx(2.0, abs=0.05)
+    assert 0.5 < row["scr_recovery_s"] < 4
     assert row["reason"] is None
 
 
@@ -135,3 +139,39 @@ def test_planted_responses_are_found_at_any_rate(rate: float) -> None:
     samples = np.interp(time, np.arange(len(at_4_hz)) / RATE, at_4_hz)
     row = eda_features([segment(samples, rate)], [], windows(1)).row(0, named=True)
     assert row["scr_per_min"] == pytest.approx(8 / 5)
+
+
+def test_recovery_is_the_time_to_half_the_amplitude() -> None:
+    phasic = np.r_[0.0, -0.01, np.linspace(0, 0.4, 9), np.linspace(0.375, -0.1, 20)]
+    found = find_responses(phasic, RATE)
+    assert found.recovery_s[0] == pytest.approx((0.205 / 0.025) / RATE, rel=0.01)
+    cut = find_responses(phasic[:15], RATE)
+    assert np.isnan(cut.recovery_s[0])
+
+
+@pytest.mark.parametrize("method", ["cvxeda", "sparseda"])
+def test_the_deconvolutions_find_planted_responses_and_say_where_they_fail(method: str) -> None:
+    if method == "cvxeda":
+        pytest.importorskip("cvxopt")
+    row = features(planted([30, 60, 95, 130, 170, 200, 240, 270]), method=method)
+    assert row["scr_per_min"] == pytest.approx(8 / 5)
+    assert row["eda_tonic_us"] == pytest.approx(2.0, abs=0.02)  # the high-pass puts part of the responses into it
+    flat = features(np.full(1200, 2.0), method="sparseda")
+    assert flat["eda_mean_us"] == pytest.approx(2.0)
+    assert (flat["eda_tonic_us"], flat["scr_per_min"], flat["reason"]) == (None, None, "not_decomposed")
+
+
+def test_cvxeda_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cvxopt", None)
+    with pytest.raises(FeatureError, match=r"pip install 'macromicro\[cvxeda\]'"):
+        ready("cvxeda")
+
+
+def test_the_sympathetic_index_needs_a_minute_without_a_gap() -> None:
+    wave = 2 + 0.2 * np.sin(2 * np.pi * 0.1 * np.arange(1200) / RATE)
+    assert features(wave)["eda_sympathetic_us2"] == pytest.approx(0.02, rel=0.1)
+    assert features(wave)["eda_sympathetic_share"] > 0.95
+    for at in range(100, 1200, 200):
+        wave[at] = 70.0
+    assert features(wave)["eda_mean_us"] is not None
+    assert features(wave)["eda_sympathetic_us2"] is None

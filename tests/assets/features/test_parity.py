@@ -7,11 +7,12 @@ import pytest
 
 from assets.features import ppg
 from assets.features.artefacts import classify
-from assets.features.eda import split
+from assets.features.decompose import decomposed, split
 from assets.features.hrv import HF_HZ, LF_HZ, poincare, time_domain, window_hrv
 from assets.features.nonlinear import dfa_alpha1, sample_entropy
 from assets.features.pulse import template_quality
 from assets.features.spectrum import band_powers
+from assets.features.sympathetic import sympathetic
 from tests.assets.features.builders import rr_series, whole
 
 nk = pytest.importorskip("neurokit2")
@@ -101,3 +102,25 @@ def test_tonic_and_phasic_parts_equal_neurokit() -> None:
     theirs = nk.eda_phasic(signal, sampling_rate=4, method="highpass")
     np.testing.assert_allclose(tonic, theirs["EDA_Tonic"], rtol=1e-6)
     np.testing.assert_allclose(phasic, theirs["EDA_Phasic"], rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize("method", ["cvxeda", "sparseda"])
+def test_deconvolutions_of_a_stretch_equal_neurokit(method: str) -> None:
+    if method == "cvxeda":
+        pytest.importorskip("cvxopt")
+    signal = 2 + nk.eda_simulate(duration=120, sampling_rate=4, scr_number=6, drift=0.01, random_state=1)
+    tonic, phasic = decomposed(signal, 4.0, method)
+    theirs = nk.eda_phasic(signal, sampling_rate=4, method=method)
+    np.testing.assert_allclose(tonic, theirs["EDA_Tonic"], rtol=1e-6)
+    np.testing.assert_allclose(phasic, theirs["EDA_Phasic"], rtol=1e-6, atol=1e-9)
+
+
+def test_the_sympathetic_index_has_the_power_put_in_and_neurokits_up_to_its_ripple() -> None:
+    random, time = np.random.default_rng(0), np.arange(1200) / 4
+    wave = sum(a * np.sin(2 * np.pi * f * time + p) for f, a, p in ((0.06, 0.2, 0), (0.1, 0.15, 1), (0.2, 0.1, 2)))
+    signal = wave + 0.003 * random.standard_normal(1200)
+    band, _ = sympathetic([(signal, 4.0)])
+    assert band == pytest.approx((0.2**2 + 0.15**2 + 0.1**2) / 2, rel=0.1)  # what was put in
+    theirs = nk.eda_sympathetic(signal, sampling_rate=4, method="posada")["EDA_Sympathetic"]
+    assert 10 ** (-1.1 / 10) < theirs / band < 1  # its filter ripples by 1 dB
+    assert sympathetic([(signal + 8 + 0.01 * time, 4.0)])[0] == pytest.approx(band, rel=1e-6)
