@@ -17,14 +17,18 @@ from assets.errors import DumpError
 from assets.ingest.readers.base import Context, Reader
 from assets.ingest.readers.intervals import beats_from_arrivals
 from assets.ingest.readers.sampled import contiguous_columns, series
+from assets.ingest.readers.text_columns import text_columns
 from assets.ingest.readers.written_times import NO_TIME, written_us
 from assets.ingest.recording import Events, Recording, Segment, Times
 from assets.ingest.source import Source
 
 _TIME = rb"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:[.,]\d+)?(?:Z|[+-]\d{2}:?\d{2})?"
 _NUMBER = rb"-?\d+(?:\.\d+)?"
-_TYPED = re.compile(rb"^(?:\xef\xbb\xbf)?(?:" + _TIME + rb";[A-Z][A-Z0-9_]*;" + _NUMBER + rb";?\r?(?:\n|$)){1,4}")
-_MOVED = re.compile(rb"^(?:\xef\xbb\xbf)?(?:" + _TIME + (rb";" + _NUMBER) * 3 + rb";?\r?(?:\n|$)){2,4}")
+_TYPED = re.compile(_TIME + rb";[A-Z][A-Z0-9_]*;" + _NUMBER + rb";?\s*")
+_MOVED = re.compile(_TIME + (rb";" + _NUMBER) * 3 + rb";?\s*")
+_FIRST = 20
+_HEAD = 8192
+_SHARE = 0.6
 _G = 1 / 1000
 _MOST_G = 32.0
 # type: signal, unit, lowest and highest value that is one
@@ -41,7 +45,17 @@ _BEATS = ("HEART_RATE_VARIABILITY", "BBI", "RR")
 
 def _claims(source: Source) -> bool:
     head = source.head() if source.single else b""
-    return bool(_TYPED.match(head) or _MOVED.match(head))
+    return _shape(head) is not None
+
+
+def _shape(head: bytes) -> re.Pattern[bytes] | None:
+    """Which lines the file consists of, judged by its first ones; one of them may be damaged."""
+    whole = head.removeprefix(b"\xef\xbb\xbf")
+    lines = [line for line in whole[: whole.rfind(b"\n") + 1 or None].splitlines()[:_FIRST] if line.strip()]
+    for shape in (_TYPED, _MOVED):
+        if lines and sum(shape.fullmatch(line) is not None for line in lines) >= _SHARE * len(lines):
+            return shape
+    return None
 
 
 def read(source: Source, context: Context) -> Recording:
@@ -52,18 +66,11 @@ def read(source: Source, context: Context) -> Recording:
     """
     data = source.only.read(context.most_bytes)
     data = data[: data.rfind(b"\n") + 1].removeprefix(b"\xef\xbb\xbf")
-    values = _typed if _TYPED.match(data) else _moved
+    values = _typed if _shape(data[:_HEAD]) is _TYPED else _moved
     if not data.strip():
         message = "the Garmin logger's file ends within its first line: the copy was cut off"
         raise DumpError(message)
     return values(data, context)
-
-
-def _table(data: bytes, names: list[str]) -> pl.DataFrame:
-    return pl.read_csv(
-        data, separator=";", has_header=False, schema=dict.fromkeys(names, pl.String()), quote_char=None,
-        truncate_ragged_lines=True, encoding="utf8-lossy",
-    ).with_columns(pl.all().str.strip_chars())  # fmt: skip
 
 
 def _dated(table: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, Times, list[str]]:
@@ -79,7 +86,7 @@ def _dated(table: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, Times, 
 
 
 def _typed(data: bytes, context: Context) -> Recording:
-    table, times, said = _dated(_table(data, ["time", "type", "value"]), context)
+    table, times, said = _dated(text_columns(data, ["time", "type", "value"], ";"), context)
     kinds, values = table["type"].to_numpy(), table["value"].to_numpy()
     segments: list[Segment] = []
     events: list[Events] = []
@@ -115,7 +122,7 @@ def _steps(times: Times, totals: np.ndarray) -> Events:
 
 def _moved(data: bytes, context: Context) -> Recording:
     axes = ["acc_x", "acc_y", "acc_z"]
-    table, times, said = _dated(_table(data, ["time", *axes]), context)
+    table, times, said = _dated(text_columns(data, ["time", *axes], ";"), context)
     values = table.select(axes).to_numpy() * _G
     values[(np.abs(values) > _MOST_G).any(axis=1)] = np.nan
     segments = contiguous_columns([(a, "g") for a in axes], times, values)

@@ -20,6 +20,7 @@ from assets.errors import DumpError
 from assets.ingest.readers.base import Context, Reader
 from assets.ingest.readers.intervals import beats_from_arrivals
 from assets.ingest.readers.sampled import contiguous_columns, series
+from assets.ingest.readers.text_columns import text_columns
 from assets.ingest.readers.text_tables import header, plain, separator_of
 from assets.ingest.readers.written_times import NO_TIME, without_strays, written_us
 from assets.ingest.recording import Events, Recording, Segment, Times
@@ -28,6 +29,7 @@ from assets.ingest.times import epoch_us
 
 _CONTACT_ERROR_MS = 30.0
 _MICROVOLTS = 50.0
+_MOST_MV = 1000.0
 _MOST = 1e19
 _TIMES = {"phonetimestamp": "phone", "time": "time", "sensortimestampns": "sensor"}
 _COLUMNS: Mapping[str, str] = {
@@ -92,10 +94,7 @@ def _table(data: bytes, context: Context) -> tuple[pl.DataFrame, Times, list[str
         message = "a Polar recording of which only the header arrived: copy it again"
         raise DumpError(message)
     unique = [n or f"other_{i}" for i, n in enumerate(names)]
-    table = pl.read_csv(
-        body, separator=separator_of(first), has_header=False, truncate_ragged_lines=True, encoding="utf8-lossy",
-        schema=dict.fromkeys(unique, pl.String()), quote_char='"',
-    ).with_columns(pl.all().str.strip_chars())  # fmt: skip
+    table = text_columns(body, unique, separator_of(first))
     clock = "phone" if "phone" in unique else "time"
     arrivals = written_us(table[clock], context.calendar) if clock == "phone" else _epochs(table[clock])
     good = arrivals != NO_TIME
@@ -142,16 +141,19 @@ def _ecg(table: pl.DataFrame, times: Times) -> list[Segment]:
     if not present.any():
         return []
     values = values[present]
-    micro = name == "ecg_uv" or (name == "ecg" and bool(np.abs(values).max() > _MICROVOLTS))
-    return contiguous_columns([("ecg", "mV")], times[present], (values / 1000 if micro else values)[:, None])
+    micro = name == "ecg_uv" or (name == "ecg" and bool(np.percentile(np.abs(values), 95) > _MICROVOLTS))
+    values = values / 1000 if micro else values
+    values[np.abs(values) > _MOST_MV] = np.nan
+    return contiguous_columns([("ecg", "mV")], times[present], values[:, None])
 
 
 def _moved(table: pl.DataFrame, times: Times) -> list[Segment]:
     found = []
-    for kind, unit, factor in (("acc", "g", 1 / 1000), ("gyro", "°/s", 1.0)):
+    for kind, unit, factor, most in (("acc", "g", 1 / 1000, 32.0), ("gyro", "°/s", 1.0, 5000.0)):
         names = [f"{kind}_{axis}" for axis in "xyz" if f"{kind}_{axis}" in table.columns]
         if names:
             values = np.column_stack([_column(table, n) for n in names]) * factor
+            values[np.abs(values) > most] = np.nan
             present = np.isfinite(values).any(axis=1)
             found += contiguous_columns([(n, unit) for n in names], times[present], values[present])
     return found

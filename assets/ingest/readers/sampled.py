@@ -91,7 +91,8 @@ def contiguous_columns(
     stretches = list(_stretches(times, period, most_gap))
     found = []
     for column, (signal, unit) in enumerate(signals):
-        samples = np.asarray(values[rows, column], np.float32)
+        with np.errstate(over="ignore"):  # what is too large for a float is missing, as what is not finite is
+            samples = np.asarray(values[rows, column], np.float32)
         for s in stretches:
             start = origin + round(s.start_us)
             found += segments_of(signal, unit, start, 1e6 / s.period_us, samples[s.first : s.last])

@@ -20,11 +20,13 @@ from assets.errors import DumpError
 from assets.ingest.readers.base import Context, Reader
 from assets.ingest.readers.sampled import contiguous_columns
 from assets.ingest.readers.starts import told_start, undated
+from assets.ingest.readers.text_columns import text_columns
+from assets.ingest.readers.text_tables import separator_of
 from assets.ingest.readers.written_times import STRAY_US
 from assets.ingest.recording import Recording
 from assets.ingest.source import Source
 
-_SEPARATOR = re.compile(rb'^(?:\xef\xbb\xbf)?"?sep=(?P<separator>.)"?\s*\r?\n')
+_SEPARATOR = re.compile(rb'^(?:\xef\xbb\xbf)?"?sep=."?\s*\r?\n')
 _NAMED = re.compile(r"^(?P<serial>.*?)_?(?P<column>[A-Za-z].*)_(?:CAL|RAW|UNCAL)$")
 _GRAVITY = 9.80665
 _WEEKS_MS = 1e11  # a time below it counts from an unknown start
@@ -67,11 +69,14 @@ _KNOWN: tuple[tuple[str, str, Mapping[str, tuple[str, float]]], ...] = (
 
 def _claims(source: Source) -> bool:
     head = source.head() if source.single else b""
-    told = _SEPARATOR.match(head)
-    if not told:
-        return False
-    names = head[told.end() :].split(b"\n", 1)[0]
+    names = _after_separator(head).split(b"\n", 1)[0]
     return b"Timestamp" in names and (b"_CAL" in names or b"_RAW" in names)
+
+
+def _after_separator(data: bytes) -> bytes:
+    """The file without its `"sep=;"` line, which some exports leave out."""
+    told = _SEPARATOR.match(data)
+    return data[told.end() :] if told else data.removeprefix(b"\xef\xbb\xbf")
 
 
 def read(source: Source, context: Context) -> Recording:
@@ -80,13 +85,11 @@ def read(source: Source, context: Context) -> Recording:
     Raises:
         DumpError: nothing dates it, or none of its columns is read.
     """
-    data = source.only.read(context.most_bytes)
-    told = _SEPARATOR.match(data)
-    lines = data[told.end() :].split(b"\n", 2) if told else []
-    if told is None or len(lines) < 3:
+    lines = _after_separator(source.only.read(context.most_bytes)).split(b"\n", 2)
+    if len(lines) < 3:
         message = "a Shimmer file of which only the header arrived: copy it again"
         raise DumpError(message)
-    separator = told["separator"].decode("latin-1")
+    separator = separator_of(lines[0].decode("utf-8", "replace"))
     names, units = (line.decode("utf-8", "replace").rstrip("\r").split(separator) for line in lines[:2])
     table, bad = _numbers(lines[2], names, separator)
     times = _times(table, names, source, context)
@@ -110,11 +113,9 @@ def _numbers(body: bytes, names: Sequence[str], separator: str) -> tuple[NDArray
         message = "a Shimmer file without samples: nothing was recorded, or the copy was cut off"
         raise DumpError(message)
     columns = [str(n) for n in range(len(names))]
-    table = pl.read_csv(
-        body, separator=separator, has_header=False, schema=dict.fromkeys(columns, pl.String()), quote_char='"',
-        truncate_ragged_lines=True, encoding="utf8-lossy",
-    ).select(pl.all().str.strip_chars().cast(pl.Float64(), strict=False).fill_null(float("nan")))  # fmt: skip
-    values = table.to_numpy().astype(np.float64)
+    table = text_columns(body, columns, separator)
+    numbers = table.select(pl.all().cast(pl.Float64(), strict=False).fill_null(float("nan")))
+    values = numbers.to_numpy().astype(np.float64)
     clock = values[:, _clock(names)]
     whole = np.isfinite(clock)
     whole[whole] = np.abs(clock[whole] - np.median(clock[whole])) < STRAY_US / 1000

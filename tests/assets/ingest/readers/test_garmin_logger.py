@@ -66,7 +66,7 @@ def test_times_without_an_offset_are_on_the_participants_clock_also_when_an_hour
 
 def test_broken_lines_are_counted_and_left_out(study: Study) -> None:
     good = "2019-10-16T12:00:00.000+02:00;HEART_RATE;60.0\n" * 4
-    recording = _read(good + "garbage\n2019-10-16T12:00:09.000+02:00;HEART_RATE;6x\n2019-10-16T12:0", study)
+    recording = _read("garbage\n" + good + "2019-10-16T12:00:09.000+02:00;HEART_RATE;6x\n2019-10-16T12:0", study)
     assert recording.remarks == ["2 of 6 lines unreadable, left out"]
     with pytest.raises(DumpError, match="cut off"):
         READER.read(source("data.csv", "2019-10-16T12:00:00.000+02:00;HEART"), Context(study, "P01"))
