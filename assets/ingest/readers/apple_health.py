@@ -201,8 +201,8 @@ def read(source: Source, context: Context) -> Recording:
     with source.only.open() as file:
         damaged = stream_elements(file, export.start)
     export.finish()
-    for kind, times in export.times.items():
-        export.collected.points(kind, np.array(times, np.int64), np.array(export.values[kind]))
+    for kind in list(export.times):
+        export.collected.points(kind, np.array(export.times.pop(kind)), np.array(export.values.pop(kind)))
     _sleep(export)
     remarks = [f"{damaged} damaged places in its XML skipped, or its end is missing"] if damaged else []
     if export.others:

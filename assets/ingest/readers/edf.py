@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from assets.errors import DumpError
 from assets.ingest.readers.base import Context, Reader
 from assets.ingest.readers.beat_runs import beat_runs
+from assets.ingest.readers.channel_names import base, in_unit, known_signal, numbered, slug
 from assets.ingest.readers.edf_file import ANNOTATIONS, Channel, EdfFile, looks_edf, parse_edf
 from assets.ingest.recording import Events, Recording, Segment, segments_of
 from assets.ingest.source import Source
@@ -27,31 +28,6 @@ from assets.ingest.times import to_us
 
 SATURATING = frozenset({"ecg", "eda", "bvp", "emg", "eeg", "eog", "respiration"})
 _SLACK_S = 0.05
-# label: signal; the first that matches counts
-_LABELS = (
-    (re.compile(r"^(?:acc\w*|[a-z]*acceler\w*)[ _.-]*([xyz])$"), "acc_"),
-    (re.compile(r"^(?:ecg|ekg)"), "ecg"),
-    (re.compile(r"^(?:hrv|rri?|rr.?interval)$"), "rr"),
-    (re.compile(r"^(?:marker|event marker|button|event)$"), "marker"),
-    (re.compile(r"^(?:eda|gsr|skin.?conduct|scl)"), "eda"),
-    (re.compile(r"^dev\w*.?temp"), "device_temp"),
-    (re.compile(r"^(?:skin.?)?temp"), "temp"),
-    (re.compile(r"^(?:spo2|sao2|osat)"), "spo2"),
-    (re.compile(r"^(?:hr|heart.?rate|pulse.?rate|pr)$"), "hr"),
-    (re.compile(r"^(?:ppg|pleth|bvp|pulse)"), "bvp"),
-    (re.compile(r"^(?:resp|thor|abdo)"), "respiration"),
-    (re.compile(r"^emg"), "emg"),
-    (re.compile(r"^eog"), "eog"),
-    (re.compile(r"^eeg"), "eeg"),
-)
-# signal: the unit it gets, and what one of each written unit is in it
-_UNITS = {
-    "ecg": ("mV", {"uv": 1e-3, "mv": 1.0, "v": 1e3, "nv": 1e-6}),
-    "acc": ("g", {"mg": 1e-3, "g": 1.0, "m/s2": 1 / 9.80665, "m/s^2": 1 / 9.80665}),
-    "eda": ("µS", {"us": 1.0, "usiemens": 1.0, "ns": 1e-3, "ms": 1e3, "s": 1e6, "umho": 1.0}),
-    "temp": ("°C", {"c": 1.0, "degc": 1.0, "°c": 1.0, "celsius": 1.0, "degreec": 1.0, "oc": 1.0}),
-    "rr": ("ms", {"ms": 1.0, "s": 1e3, "sec": 1e3}),
-}
 
 
 @dataclass(frozen=True)
@@ -85,7 +61,7 @@ def read(source: Source, context: Context) -> Recording:
     for n, channel in enumerate(file.channels):
         if channel.label == ANNOTATIONS or not channel.count:
             continue
-        signal = _signal(channel.label, names)
+        signal = known_signal(channel.label) or slug(channel.label)
         if not channel.scaled:
             remarks.append(f"{channel.label}: its header does not say what a count means, left out")
         elif signal == "rr":
@@ -93,7 +69,7 @@ def read(source: Source, context: Context) -> Recording:
         elif signal == "marker":
             tags += _presses(file, n, runs)
         else:
-            found, said = _sampled(file, n, runs, signal)
+            found, said = _sampled(file, n, runs, numbered(signal, names))
             segments += found
             remarks += said
     events.append(_tags(tags))
@@ -129,36 +105,16 @@ def _runs(file: EdfFile, context: Context) -> tuple[list[_Run], list[int]]:
     return [_Run(int(a), int(b), start_us + round(onsets[a] * 1e6)) for a, b in edges if b > a], tags
 
 
-def _signal(label: str, names: dict[str, int]) -> str:
-    """A channel's name in the lake; a second one of a kind gets a number."""
-    lower = label.lower().strip()
-    signal = re.sub(r"[^a-z0-9]+", "_", lower).strip("_")[:40] or "channel"
-    for pattern, known in _LABELS:
-        match = pattern.match(lower)
-        if match:
-            signal = known + match[1] if known == "acc_" else known
-            break
-    names[signal] = names.get(signal, 0) + 1
-    return signal if names[signal] == 1 or signal in {"rr", "marker"} else f"{signal}_{names[signal]}"
-
-
-def _unit(signal: str, written: str) -> tuple[str, float]:
-    """The unit of a signal and the factor to it; a unit that is not known is kept as it is written."""
-    unit, factors = _UNITS.get("acc" if signal.startswith("acc_") else signal.rstrip("_0123456789"), (None, {}))
-    factor = factors.get(written.strip().lower().replace("µ", "u").replace("μ", "u"))
-    return (unit, factor) if unit and factor else (written.strip() or "a.u.", 1.0)
-
-
 def _sampled(file: EdfFile, n: int, runs: Iterable[_Run], signal: str) -> tuple[list[Segment], list[str]]:
     channel = file.channels[n]
-    unit, factor = _unit(signal, channel.unit)
+    unit, factor = in_unit(signal, channel.unit)
     rate = channel.count / file.duration_s
     segments: list[Segment] = []
     saturated = 0
     for run in runs:
         digital = file.samples(n)[run.first : run.last].reshape(-1)
         values = (_physical(channel, digital) * factor).astype(np.float32)
-        if signal.rstrip("_0123456789") in SATURATING:
+        if base(signal) in SATURATING:
             railed = (digital <= channel.digital_low) | (digital >= channel.digital_high)
             values[railed] = np.nan
             saturated += int(railed.sum())
@@ -176,7 +132,7 @@ def _beats(file: EdfFile, n: int, runs: Iterable[_Run]) -> Events:
     """Intervals that stand between zeros, each at the beat that ends it."""
     channel = file.channels[n]
     period_s = file.duration_s / channel.count
-    factor = _unit("rr", channel.unit)[1]
+    factor = in_unit("rr", channel.unit)[1]
     stamps, intervals = [np.zeros(0, np.int64)], [np.zeros(0)]
     for run in runs:
         rr = _physical(channel, file.samples(n)[run.first : run.last].reshape(-1)) * factor

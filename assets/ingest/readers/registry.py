@@ -29,6 +29,7 @@ from assets.ingest.readers import (
     self_reports,
     shimmer,
     voice,
+    xdf,
 )
 from assets.ingest.readers.base import Reader
 from assets.ingest.source import Source
@@ -49,6 +50,7 @@ OWN: tuple[Reader, ...] = (
     holter.READER,
     apple_health.READER,
     oura.READER,
+    xdf.READER,
     voice.READER,
     self_reports.READER,
     rr_text.READER,
