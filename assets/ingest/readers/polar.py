@@ -127,7 +127,7 @@ def _column(table: pl.DataFrame, name: str) -> NDArray[np.float64]:
 
 def _sensor_times(table: pl.DataFrame, arrivals: Times) -> Times:
     """The sensor's own times, moved to where the fastest packets arrived; arrivals where it has none."""
-    if "sensor" not in table.columns or table["sensor"].null_count():
+    if "sensor" not in table.columns or table["sensor"].null_count() or table.is_empty():
         return arrivals
     own = table["sensor"].to_numpy() // 1000
     return np.asarray(own + np.min(arrivals - own), np.int64)

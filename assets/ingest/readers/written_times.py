@@ -20,6 +20,7 @@ from assets.ingest.times import local_us, to_us
 
 NO_TIME = np.iinfo(np.int64).min
 STRAY_US = 400 * 86_400 * 1_000_000
+_LAST_US = 7_258_118_400_000_000  # 2200: calendars end
 _WITH_ZONE = "%Y-%m-%dT%H:%M:%S%.f%:z"
 _LOCAL = "%Y-%m-%dT%H:%M:%S%.f"
 _HOUR_US = 3_600_000_000
@@ -39,7 +40,7 @@ def written_us(texts: pl.Series, calendar: Calendar) -> Times:
     rest = np.flatnonzero(found == NO_TIME)
     if len(rest):
         local = _epochs(clean.gather(rest).str.to_datetime(_LOCAL, time_unit="us", strict=False))
-        good = local != NO_TIME
+        good = (local > 0) & (local < _LAST_US)
         found[rest[good]] = _local(local[good], calendar)
     return without_strays(found)
 
