@@ -22,8 +22,10 @@ from assets.study import Home
 from pipeline.lock import BusyError, lock
 
 NIGHTLY, DAYS, INGEST, LEARNING = "nightly", "days", "ingest", "learning"
+PAPER_GRID = "paper_grid"
 DUMPS = dg.AssetSelection.assets("dumps")
 DAILY = dg.AssetSelection.groups("ingest", "features") - DUMPS
+EXPERIMENTS = dg.AssetSelection.groups("experiments")
 LEARNT = dg.AssetSelection.groups("moments", "learning", "monitoring")
 POLL_S = 1.0
 
@@ -65,7 +67,7 @@ def executor(home: Home) -> dg.ExecutorDefinition:
 JOBS = (
     dg.define_asset_job(
         NIGHTLY,
-        selection=dg.AssetSelection.all(),
+        selection=dg.AssetSelection.all() - EXPERIMENTS,
         description="The whole night: ingest, features of the days asked for, moments, learning, gate, predictions.",
     ),
     dg.define_asset_job(
@@ -83,5 +85,10 @@ JOBS = (
         selection=LEARNT,
         description="From moments to predictions, on the features as they stand.",
     ),
+    dg.define_asset_job(
+        PAPER_GRID,
+        selection=EXPERIMENTS,
+        description="The paper's grid on the moments as they stand; up to hours, resumable, never part of a night.",
+    ),
 )
-"""What can be run: everything, the days, the catalogue, or learning alone."""
+"""What can be run: everything but experiments, the days, the catalogue, learning alone, or the paper's grid."""

@@ -17,7 +17,10 @@ from assets.study import Home, Study
 from assets.units import stamped
 from models.settings import Settings
 
-BESIDE_FITTING = {"errors.py", "frame.py", "gate.py", "pyfunc.py", "registry.py", "served.py"}
+BESIDE_FITTING = {
+    "controls.py", "errors.py", "frame.py", "gate.py", "guards.py", "newcomers.py", "pyfunc.py", "registry.py",
+    "served.py",
+}  # fmt: skip
 """Files of `models/` that no fitted number depends on."""
 
 
@@ -35,9 +38,17 @@ def settings_of(study: Study) -> Settings:
 
 def learning_inputs(home: Home, study: Study) -> str:
     """One hash over all that a fit depends on: moments, settings, code."""
+    return digest(*_moments(home, study), settings_of(study).as_dict(), code_digest())
+
+
+def moments_digest(home: Home, study: Study) -> str:
+    """One hash over the moments and the items' scales."""
+    return digest(*_moments(home, study))
+
+
+def _moments(home: Home, study: Study) -> tuple[list[object], list[object]]:
     moments = sorted((str(key.participant), sorted(stamp.outputs.items())) for key, stamp in stamped(home, MOMENTS))
-    items = [(name, item.low, item.high) for name, item in study.items.items()]
-    return digest(moments, items, settings_of(study).as_dict(), code_digest())
+    return [*moments], [(name, item.low, item.high) for name, item in study.items.items()]
 
 
 def code_digest() -> str:

@@ -6,7 +6,7 @@ and how the items' losses are weighted. Running it belongs to `grid.py`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any
@@ -33,7 +33,12 @@ class Design:
     loss: str = "ccc"
 
     def __post_init__(self) -> None:
-        known = {"fusion": FUSIONS, "personalisation": PERSONALISATIONS, "weighting": WEIGHTINGS, "loss": CRITERIA}
+        known: dict[str, Iterable[str]] = {
+            "fusion": FUSIONS,
+            "personalisation": PERSONALISATIONS,
+            "weighting": WEIGHTINGS,
+            "loss": CRITERIA,
+        }
         for part, names in known.items():
             if getattr(self, part) not in names:
                 message = f"no {part} is called {getattr(self, part)!r}; there are {', '.join(names)}"

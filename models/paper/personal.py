@@ -39,10 +39,10 @@ class Personal(nn.Module):
     def of(self, name: str, person: Tensor) -> Tensor:
         """The rows of a table, zero for unknown people."""
         table = self.tables[name]
-        known = (person < self.people).view(-1, *[1] * (table.dim() - 1))
         if not self.people:
-            return table.new_zeros(len(person), *table.shape[1:])
-        return torch.where(known, table[person.clamp(max=self.people - 1)], torch.zeros((), dtype=table.dtype))
+            return torch.zeros(len(person), *table.shape[1:])
+        known = (person < self.people).view(-1, *[1] * (table.dim() - 1))
+        return torch.where(known, table[person.clamp(max=self.people - 1)], 0.0)
 
     def penalty(self, rows_each: float, noise: float) -> Tensor:
         """Minus the log density of the tables with each table's variance learned (Laplace form of the evidence).

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pipeline.commands.context import Json, options, print_json
+
+
+class Protocol(StrEnum):
+    """What a model may see of those it is tested on."""
+
+    P1 = "P1"
+    P2 = "P2"
+    P2N = "P2N"
+    P3 = "P3"
+
+
+class Grid(StrEnum):
+    """How much of the paper's grid is run."""
+
+    SMALL = "small"
+    PAPER = "paper"
 
 
 def predict(
@@ -43,22 +60,39 @@ def evaluate(
     json: Annotated[
         Path | None, typer.Option(help="Write the table to this file as JSON: protocol, model, figure.")
     ] = None,
+    protocol: Annotated[
+        list[Protocol] | None, typer.Option(help="Which protocol; may be given several times.", show_default="P2 P2N")
+    ] = None,
+    grid: Annotated[Grid | None, typer.Option(help="Run the paper's grid instead, or a small part of it.")] = None,
 ) -> None:
     """Show how good the model is beside every baseline, by protocol.
 
-    Example: [dim]macromicro --home study evaluate --json table.json[/]
+    Example: [dim]macromicro --home study evaluate --protocol P3 --json table.json[/]
 
     P2: every later answer from everything strictly before it. P2N: from what was known at the end of the day before.
+    Both come from the last night. P1 (the last fifth unseen) and P3 (new people after 0 to 28 answers) are computed
+    when asked for, which takes as long as a night's training, or five of them. --grid takes minutes to hours and goes
+    on where it stopped.
     """
+    from pipeline import experiments
     from pipeline.overview import evaluation
     from pipeline.summary import show_evaluation
 
     chosen = options(context)
-    chosen.home.study()
-    table = evaluation(chosen.home)
+    study = chosen.home.study()
+    if grid is not None:
+        rows = experiments.grid(chosen.home, study, grid.value, chosen.console)
+        experiments.show_grid(chosen.console, rows)
+        found: object = rows
+    elif protocol:
+        table = experiments.protocols(chosen.home, study, [p.value for p in protocol], chosen.console)
+        show_evaluation(chosen.console, experiments.titled(table))
+        found = table
+    else:
+        found = table = evaluation(chosen.home)
+        show_evaluation(chosen.console, table)
     if json is not None:
         import json as text
 
-        json.write_text(text.dumps(table, indent=2))
+        json.write_text(text.dumps(found, indent=2))
         chosen.console.print(f"Wrote {json}", highlight=False)
-    show_evaluation(chosen.console, table)

@@ -23,7 +23,7 @@ LIST = (
 def graph(defs: dg.Definitions) -> dict[str, object]:
     assets = defs.resolve_asset_graph()
     nodes = {key.to_user_string(): assets.get(key) for key in sorted(assets.get_all_asset_keys())}
-    jobs = {job: defs.resolve_job_def(job) for job in ("nightly", "days", "ingest", "learning")}
+    jobs = {job: defs.resolve_job_def(job) for job in ("nightly", "days", "ingest", "learning", "paper_grid")}
     return {
         "assets": {
             name: {

@@ -1,0 +1,88 @@
+"""What a person wants to see of the grid: a figure of all cells beside the personal mean, and a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+HEADER = ("model", "pooled CCC", "95 % over people", "over the personal mean", "MAE", "per-person CCC", "implied q")
+BEGIN, END = "<!-- paper-grid:begin -->", "<!-- paper-grid:end -->"
+LABELLED = 40  # lines that still have room for a name each
+
+
+def table_rows(rows: Iterable[Mapping[str, Any]]) -> list[list[str]]:
+    """The table's lines as text, under HEADER."""
+    return [
+        [
+            str(row["name"]).replace("_", " "),
+            number(row["pooled_ccc"]),
+            interval(row["pooled_ccc_ci"]),
+            f"{number(row['over'])} ({interval(row['over_ci'])})",
+            number(row["mae"]),
+            number(row["person_ccc"]),
+            number(row["implied_q"]),
+        ]
+        for row in rows
+    ]
+
+
+def grid_picture(rows: Sequence[Mapping[str, Any]]) -> Figure:
+    """Pooled CCC of every cell with its interval, sorted; baselines apart in colour; a line at the personal mean."""
+    from matplotlib.figure import Figure
+
+    shown = [r for r in rows if r["pooled_ccc"] is not None][::-1]
+    named = len(shown) <= LABELLED
+    figure = Figure(figsize=(7, max(3.0, 0.16 * len(shown)) if named else 5.5), layout="constrained")
+    axes = figure.add_subplot()
+    for cells, colour, label in ((True, "#4c72b0", "cells of the grid"), (False, "#c44e52", "baselines")):
+        mine = [(place, row) for place, row in enumerate(shown) if bool(row["seeds"]) == cells]
+        value = [row["pooled_ccc"] for _, row in mine]
+        reach = [[abs(v - (row[_CI][end] or v)) for v, (_, row) in zip(value, mine, strict=True)] for end in (0, 1)]
+        places = [place for place, _ in mine]
+        axes.errorbar(value, places, xerr=reach, fmt="o", markersize=3, linewidth=0.7, color=colour, label=label)
+    usual = next((row["pooled_ccc"] for row in shown if row["name"] == "personal_mean"), None)
+    if usual is not None:
+        axes.axvline(usual, color="#888888", linestyle="--", linewidth=0.8, label="personal mean")
+    places = [p for p, row in enumerate(shown) if named or not row["seeds"]]
+    axes.set_yticks(places, [str(shown[p]["name"]).replace("_", " ") for p in places], fontsize=6)
+    axes.set_xlabel("pooled CCC, mean over items, with 95 % interval over people")
+    axes.legend(fontsize=7, loc="lower right")
+    return figure
+
+
+_CI = "pooled_ccc_ci"
+
+
+def summary(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Where the grid stands against the personal mean, in a sentence."""
+    cells = [r for r in rows if r["seeds"]]
+    above = sum((r["over_ci"][0] or 0) > 0 for r in cells)
+    below = sum((r["over_ci"][1] or 0) < 0 for r in cells)
+    best = max(cells, key=lambda r: r["pooled_ccc"] or -1.0)
+    return (
+        f"Of {len(cells)} cells {above} lie above the personal mean with their whole interval and {below} below. "
+        f"The best is {best['name'].replace('_', ' ')} with a pooled CCC of {number(best['pooled_ccc'])}, "
+        f"{number(best['over'])} ({interval(best['over_ci'])}) over it."
+    )
+
+
+def page_section(text: str, section: str) -> str:
+    """A page with the part between the grid's markers replaced; added at the end where there is none yet."""
+    block = f"{BEGIN}\n{section.strip()}\n{END}\n"
+    if BEGIN not in text:
+        return f"{text.rstrip()}\n\n{block}"
+    before, rest = text.split(BEGIN, 1)
+    return before + block + rest.split(END, 1)[1].removeprefix("\n")
+
+
+def number(value: float | None) -> str:
+    """Three digits, or a dash where a figure is not defined."""
+    return "–" if value is None or value != value else f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"  # noqa: PLR0124
+
+
+def interval(ends: Sequence[float | None]) -> str:
+    """`low … high`."""
+    return f"{number(ends[0])} … {number(ends[1])}"
