@@ -14,9 +14,10 @@ import numpy as np
 
 from models.cohort import Cohort, Floats, Modality
 from models.errors import LeakageError
-from models.protocols import GAP_H, MOMENT_MODALITIES, Split
+from models.protocols import GAP_H, Split
 
 HOUR_US = 3_600_000_000
+BY_MOMENT = ("hrv", "eda", "motion", "temperature", "voice")  # their past runs over moments; that of others over days
 Method = Callable[[Split], Floats]
 """Fits on a split's training rows and predicts every row, (rows, items)."""
 
@@ -29,7 +30,7 @@ def guard_past(cohort: Cohort) -> None:
     Raises:
         LeakageError: a feature's past mean or count does not follow from earlier rows.
     """
-    for name in MOMENT_MODALITIES:
+    for name in BY_MOMENT:
         if name in cohort.modalities:
             _guard_modality(cohort, name, cohort.modalities[name])
 
