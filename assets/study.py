@@ -12,33 +12,16 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AwareDatetime, Field, ValidationError, model_validator
 
 from assets.errors import StudyError
+from assets.formats import FORMAT_NAME, Format
+from assets.sections import Section, Zone
 
 HOME_VARIABLE = "MACROMICRO_HOME"
 PAPER_ITEMS = ("vigorous", "gloomy", "concerned", "happy", "unpleasant", "anxious", "cheerful", "depressed", "worried")
 PARTICIPANT_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
-
-
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as error:
-        message = f"{name!r} is no time zone; write one of the tz database, such as 'Europe/Berlin'"
-        raise ValueError(message) from error
-    return name
-
-
-Zone = Annotated[str, AfterValidator(_zone)]
-
-
-class Section(BaseModel):
-    """A table of `study.toml`: unknown keys are refused, so that a misspelt one is noticed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class StudySection(Section):
@@ -76,6 +59,13 @@ class Features(Section):
     """`[features]`: how body features are computed."""
 
     eda_decomposition: Literal["highpass", "cvxeda", "sparseda"] = "highpass"
+
+
+class DailyValues(Section):
+    """`[daily_values]`: which columns of `inbox/daily_values/` the model reads, and when a day's values are known."""
+
+    columns: tuple[Annotated[str, Field(pattern=r"^[^.]{1,64}$")], ...] = ()
+    known: str = Field("next_day", pattern="^(next_day|same_day)$")
 
 
 class Schedule(Section):
@@ -187,6 +177,7 @@ class Study(Section):
     study: StudySection
     items: dict[str, Item]
     windows: Windows = Windows()
+    daily_values: DailyValues = DailyValues()
     features: Features = Features()
     schedule: Schedule = Schedule()
     gate: Gate = Gate()
@@ -195,8 +186,9 @@ class Study(Section):
     report: Report = Report()
     notify: Notify = Notify()
     retention: Retention = Retention()
-    corrections: dict[str, Correction] = {}
-    participants: dict[Annotated[str, Field(pattern=PARTICIPANT_PATTERN)], Participant] = {}
+    corrections: dict[str, Correction] = Field(default_factory=dict)
+    formats: dict[FORMAT_NAME, Format] = Field(default_factory=dict)
+    participants: dict[Annotated[str, Field(pattern=PARTICIPANT_PATTERN)], Participant] = Field(default_factory=dict)
 
     @property
     def timezone(self) -> str:

@@ -24,6 +24,10 @@ step_minutes = 5.0                  # … and how far apart two windows start, o
 lookback_minutes = 60.0             # how far back from an answer the body is looked at
 voice_minutes = 30.0                # a voice clip belongs to an answer if it was spoken this shortly before it
 
+[daily_values]
+columns = []                        # columns of inbox/daily_values/*.csv for the model, e.g. ["rmssd", "sleep_minutes"]
+known = "next_day"                  # a day's values are known the day after; "same_day" where they really are
+
 [features]
 eda_decomposition = "highpass"      # tonic and phasic skin: highpass; cvxeda (an extra package) and sparseda are slow
 
@@ -78,6 +82,19 @@ versions_days = 90                  # … and none younger than this is taken ou
 reports_days = 365
 logs_days = 90
 scratch_days = 14                   # checkpoints and half-written files nobody has touched for so long
+
+# A table of a device without a reader of its own, CSV or Parquet: a file with all these columns is read so. Signals
+# the features know: ecg mV, bvp, eda µS, temp °C, acc_x, acc_y, acc_z g. Only time and one column must be there.
+# [formats.mydevice]
+# time = "timestamp"                # the column of times …
+# unit = "ms"                       # … written as iso (the default), or s, ms, us, ns since 1970
+# zone = "Europe/Berlin"            # of written times without an offset; by default the participant's
+# relative = false                  # whether times count from the file's start, told by its name or a sidecar
+# rate_hz = 64.0                    # where the device says it; else it is measured
+# decimal = "."                     # or ","
+# skip_lines = 0                    # lines above the header
+# signals = {{ EDA = "eda", AccX = {{ name = "acc_x", unit = "g", factor = 0.001, offset = 0.0 }} }}
+# events = {{ RR = "beat", Button = "tag", Pulse = "hr" }}      # beat: intervals in ms
 
 # A participant who lives in another zone from some local date on:
 # [participants.P007]

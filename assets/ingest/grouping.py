@@ -19,7 +19,7 @@ E4_STREAMS = ("ACC", "BVP", "EDA", "TEMP", "HR", "IBI", "TAGS")
 # A device whose clock was lost begins near 0: it is still an E4, and its clock is told.
 E4_HEAD = re.compile(rb"^\s*\d{1,10}(\.\d+)?(\s*,\s*\d{1,10}(\.\d+)?){0,2}\s*(,\s*IBI\s*)?(\r?\n|$)")
 AUDIO = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac", ".3gp", ".mp4", ".amr", ".caf", ".aiff"}
-TEXT = {".txt", ".csv", ".tsv", ".rr", ".ibi", ".dat"}
+TEXT = {".txt", ".csv", ".tsv", ".rr", ".ibi", ".dat", ".parquet", ".xdf"}
 _SAYS_WHEN = re.compile(
     rb'^\s*\{[^{}\[\]]*"(time|start|start_?time|recorded_?at|timestamp|created_?at|datetime|date)"\s*:[^{}\[\]]*\}\s*$',
     re.IGNORECASE,
@@ -116,7 +116,7 @@ def _looks_e4(entries: list[Entry]) -> bool:
 
 
 def _sidecars(entries: list[Entry]) -> dict[str, list[str]]:
-    """For each sound the JSON of its stem (`clip.json`, `clip.wav.json`); for each text file one that says when."""
+    """For each sound the JSON of its stem (`clip.json`, `clip.wav.json`); for other files one that says when."""
     audio, text = _named(entries, AUDIO), _named(entries, TEXT)
     found: dict[str, list[str]] = defaultdict(list)
     for entry in entries:

@@ -62,7 +62,7 @@ def read_dump(source: Source, context: Context) -> tuple[str, Recording]:
     parts = units(source, context.study.reading)
     for part in parts:
         try:
-            reader = reader_of(part)
+            reader = reader_of(part, context.study)
             found.append(_of_participant(reader.read(part, context), context))
             names[reader.name] += 1
         except DumpError as error:

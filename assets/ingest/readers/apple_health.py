@@ -36,7 +36,7 @@ _POINTS: Mapping[str, tuple[str, float]] = {
     f"{_QUANTITY}HeartRateVariabilitySDNN": ("sdnn", 1.0),
     f"{_QUANTITY}StepCount": ("steps", 1.0),
     f"{_QUANTITY}OxygenSaturation": ("spo2", 100.0),
-    f"{_QUANTITY}RespiratoryRate": ("respiration_rate", 1.0),
+    f"{_QUANTITY}RespiratoryRate": ("respiration", 1.0),
     f"{_QUANTITY}AppleSleepingWristTemperature": ("wrist_temp", 1.0),
     f"{_QUANTITY}BodyTemperature": ("body_temp", 1.0),
 }

@@ -41,12 +41,17 @@ def _nothing(_: Study) -> object:
     return None
 
 
+def _unmapped(_: Source, __: Study) -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Reader:
     """One format.
 
     `version` is raised whenever the same dump would be read differently: dumps read by another version are read
-    again. `depends` names the settings of the study that reading depends on, for the same reason.
+    again. `depends` names the settings of the study that reading depends on, for the same reason. `mapped` says
+    whether the study's own settings give it a dump; such a reader is asked before those that go by content alone.
     """
 
     name: str
@@ -54,3 +59,4 @@ class Reader:
     claims: Callable[[Source], bool]
     read: Callable[[Source, Context], Recording]
     depends: Callable[[Study], object] = _nothing
+    mapped: Callable[[Source, Study], bool] = _unmapped

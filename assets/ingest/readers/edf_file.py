@@ -122,8 +122,8 @@ def _channels(text: str, count: int) -> Iterator[Channel]:
             message = f"its EDF header is damaged: {f['label']} has {samples} samples a record; copy it again"
             raise DumpError(message)
         low, high = (_real(f[k], f"range of {f['label']}") for k in ("low", "high"))
-        digital = (_whole(f[k], f"range of {f['label']}") for k in ("digital_low", "digital_high"))
-        yield Channel(f["label"], f["unit"], low, high, *digital, samples)
+        bottom, top = (_whole(f[k], f"range of {f['label']}") for k in ("digital_low", "digital_high"))
+        yield Channel(f["label"], f["unit"], low, high, bottom, top, samples)
 
 
 def _start(clock: str, recording: str) -> datetime:

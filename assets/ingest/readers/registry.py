@@ -22,6 +22,7 @@ from assets.ingest.readers import (
     fitbit,
     garmin_fit,
     garmin_logger,
+    generic,
     holter,
     oura,
     polar,
@@ -33,6 +34,7 @@ from assets.ingest.readers import (
 )
 from assets.ingest.readers.base import Reader
 from assets.ingest.source import Source
+from assets.study import Study
 
 ENTRY_POINTS = "macromicro.readers"
 OWN: tuple[Reader, ...] = (
@@ -51,6 +53,7 @@ OWN: tuple[Reader, ...] = (
     apple_health.READER,
     oura.READER,
     xdf.READER,
+    generic.READER,
     voice.READER,
     self_reports.READER,
     rr_text.READER,
@@ -89,8 +92,8 @@ def reader_named(name: str) -> Reader | None:
     return next((r for r in readers() if r.name == name), None)
 
 
-def reader_of(source: Source) -> Reader:
-    """The reader that a dump's content asks for.
+def reader_of(source: Source, study: Study | None = None) -> Reader:
+    """The reader that a study's settings or else a dump's content ask for.
 
     Raises:
         DumpError: no reader knows it; the message says what it looks like.
@@ -98,6 +101,9 @@ def reader_of(source: Source) -> Reader:
     if not any(m.size for m in source.members):
         message = "empty (0 bytes): the copy was cut off, or nothing was recorded; copy it again or leave it"
         raise DumpError(message)
+    for reader in readers():
+        if study is not None and reader.mapped(source, study):
+            return reader
     for reader in readers():
         if reader.claims(source):
             return reader

@@ -72,7 +72,7 @@ def _recorder_times(stream: Stream) -> NDArray[np.float64]:
     )
     if good.sum() >= 2 and np.ptp(at[good]) > 0:
         slope, level = np.polyfit(at[good] - at[0], offset[good], 1)
-        return times + level + slope * (times - at[0])
+        return np.asarray(times + level + slope * (times - at[0]), np.float64)
     return times + float(np.median(offset))
 
 

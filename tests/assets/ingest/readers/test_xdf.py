@@ -7,7 +7,7 @@ import pytest
 
 from assets.errors import DumpError
 from assets.study import Study
-from tests.assets.ingest.makers import read
+from tests.assets.ingest.makers import read, zipped
 
 START = int(datetime(2026, 1, 31, 8, 15, tzinfo=UTC).timestamp()) * 1_000_000
 SINCE_BOOT = 5000.0
@@ -111,6 +111,8 @@ def test_a_header_without_a_date_needs_a_name_or_a_sidecar(study: Study) -> None
     with pytest.raises(DumpError, match=r"nothing says when this LSL recording .* put the start into its name"):
         read("a.xdf", data, study)
     assert read("2026-01-31T08-15-00Z.xdf", data, study).segments[0].start_us == START
+    beside = {"a.xdf": data, "a.json": b'{"time": "2026-01-31T09:15:00+01:00"}'}
+    assert read("a.zip", zipped(beside), study).segments[0].start_us == START
 
 
 def test_a_cut_file_keeps_its_whole_chunks(study: Study) -> None:
