@@ -86,7 +86,7 @@ def _dated(table: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, Times, 
 
 
 def _typed(data: bytes, context: Context) -> Recording:
-    table, times, said = _dated(text_columns(data, ["time", "type", "value"], ";"), context)
+    table, times, said = _dated(text_columns(data, ["time", "type", "value"], ";", {"value": pl.Float64()}), context)
     kinds, values = table["type"].to_numpy(), table["value"].to_numpy()
     segments: list[Segment] = []
     events: list[Events] = []
@@ -122,7 +122,7 @@ def _steps(times: Times, totals: np.ndarray) -> Events:
 
 def _moved(data: bytes, context: Context) -> Recording:
     axes = ["acc_x", "acc_y", "acc_z"]
-    table, times, said = _dated(text_columns(data, ["time", *axes], ";"), context)
+    table, times, said = _dated(text_columns(data, ["time", *axes], ";", dict.fromkeys(axes, pl.Float64())), context)
     values = table.select(axes).to_numpy() * _G
     values[(np.abs(values) > _MOST_G).any(axis=1)] = np.nan
     segments = contiguous_columns([(a, "g") for a in axes], times, values)

@@ -94,15 +94,21 @@ def _table(data: bytes, context: Context) -> tuple[pl.DataFrame, Times, list[str
         message = "a Polar recording of which only the header arrived: copy it again"
         raise DumpError(message)
     unique = [n or f"other_{i}" for i, n in enumerate(names)]
-    table = text_columns(body, unique, separator_of(first))
+    types = {n: _type(n) for n in unique if n != "phone" and not n.startswith("other_")}
+    table = text_columns(body, unique, separator_of(first), types)
     clock = "phone" if "phone" in unique else "time"
     arrivals = written_us(table[clock], context.calendar) if clock == "phone" else _epochs(table[clock])
     good = arrivals != NO_TIME
     bad = int((~good).sum())
     numbers = [n for n in unique if n not in {"phone", "time"} and not n.startswith("other_")]
-    whole = [pl.col(n).cast(pl.Int64() if n == "sensor" else pl.Float64(), strict=False) for n in numbers]
+    whole = [pl.col(n).cast(_type(n), strict=False) for n in numbers]
     said = [f"{bad} of {len(good)} lines without a readable time, left out"] if bad else []
     return table.select(whole).filter(good), arrivals[good], said
+
+
+def _type(name: str) -> pl.DataType:
+    """Times are whole numbers of ns, which a float does not hold."""
+    return pl.Int64() if name in {"time", "sensor"} else pl.Float64()
 
 
 def _epochs(texts: pl.Series) -> Times:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from assets.ingest.readers.series import point_events
 from assets.ingest.recording import Events, Segment, Times, segments_of
 
 MOST_GAP = 1.5
@@ -115,7 +116,7 @@ def series(signal: str, unit: str, times_us: Times, values: NDArray[np.floating]
     usual = float(np.median(steps)) if len(times) >= _FEWEST_EVEN else np.inf
     if usual <= _SLOWEST_US and float((np.abs(steps - usual) <= 0.1 * usual).mean()) >= _EVEN_SHARE:
         return contiguous(signal, unit, times, kept), []
-    return [], [Events(signal, times, kept, np.ones(len(times), np.bool_))] if len(times) else []
+    return [], [point_events(signal, times, kept)] if len(times) else []
 
 
 def _in_order(times: Times, values: NDArray[np.floating], rate_hz: float | None) -> tuple[_Floats, NDArray[np.int64]]:

@@ -1,49 +1,14 @@
-"""From timestamped samples to segments: for devices that write a time beside every value.
+"""Small pieces of event series that readers share: points in time, and beats known by their times or intervals.
 
-Devices say when a sample was taken with jitter, in steps of milliseconds, or with the time a radio packet arrived. A
-run without a hole is taken as evenly sampled, its rate fitted over the whole run; where times leave that line by too
-much the run is split. Values that come irregularly by design (a heart rate now and then) are events instead.
+Samples with a time each become segments in `sampled.py`, intervals that arrive over the air beats in `intervals.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
-from assets.ingest.recording import Events, Segment, Times, segments_of
-
-GAP_PERIODS = 2.5
-JITTER_S = 0.5
-_SHORTEST = 2
-
-
-def segments_from_times(
-    signal: str, unit: str, times_us: Times, values: NDArray[np.floating], *, period_us: float | None = None
-) -> list[Segment]:
-    """Evenly sampled segments of a signal whose samples carry times.
-
-    Args:
-        signal: its name.
-        unit: its unit.
-        times_us: UTC µs of each sample, in any order; a time that comes twice counts once.
-        values: the samples; those not finite are missing.
-        period_us: the nominal period; by default the median distance of samples.
-    """
-    times, first = np.unique(times_us, return_index=True)
-    samples = np.asarray(values, np.float32)[first]
-    if len(times) < _SHORTEST:
-        return []
-    steps = np.diff(times)
-    period = period_us or float(np.median(steps))
-    holes = np.flatnonzero(steps > GAP_PERIODS * period)
-    found = []
-    for begin, end in zip(np.r_[0, holes + 1], np.r_[holes + 1, len(times)], strict=True):
-        for a, b in _even(times, int(begin), int(end), max(JITTER_S * 1e6, 2 * period)):
-            rate = 1e6 / period if b - a < _SHORTEST else (b - a - 1) / (times[b - 1] - times[a]) * 1e6
-            found += segments_of(signal, unit, int(times[a]), float(rate), samples[a:b])
-    return found
+from assets.ingest.recording import Events, Times
 
 
 def point_events(kind: str, times_us: Times, values: NDArray[np.floating]) -> Events:
@@ -79,19 +44,3 @@ def beats_from_times(times_us: Times) -> Events:
 def plausible_rr(rr_ms: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Intervals of 20 to 240 beats a minute."""
     return np.asarray((rr_ms >= 250) & (rr_ms <= 3000))
-
-
-def _even(times: Times, begin: int, end: int, tolerance_us: float) -> Iterator[tuple[int, int]]:
-    """Split a run until every part follows a line of even steps within the tolerance."""
-    todo = [(begin, end)]
-    while todo:
-        a, b = todo.pop()
-        if b - a > _SHORTEST:
-            line = np.linspace(times[a], times[b - 1], b - a)
-            off = np.abs(times[a:b] - line)
-            worst = int(off.argmax())
-            if off[worst] > tolerance_us:
-                at = a + min(max(worst, 1), b - a - 1)
-                todo += [(at, b), (a, at)]
-                continue
-        yield a, b

@@ -113,11 +113,14 @@ def _numbers(body: bytes, names: Sequence[str], separator: str) -> tuple[NDArray
         message = "a Shimmer file without samples: nothing was recorded, or the copy was cut off"
         raise DumpError(message)
     columns = [str(n) for n in range(len(names))]
-    table = text_columns(body, columns, separator)
+    table = text_columns(body, columns, separator, dict.fromkeys(columns, pl.Float64()))
     numbers = table.select(pl.all().cast(pl.Float64(), strict=False).fill_null(float("nan")))
     values = numbers.to_numpy().astype(np.float64)
     clock = values[:, _clock(names)]
     whole = np.isfinite(clock)
+    if not whole.any():
+        message = "a Shimmer file without a line that has a time: it is damaged, or the copy was cut off"
+        raise DumpError(message)
     whole[whole] = np.abs(clock[whole] - np.median(clock[whole])) < STRAY_US / 1000
     return values[whole], int((~whole).sum())
 

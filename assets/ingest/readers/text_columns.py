@@ -7,28 +7,39 @@ the readers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
 
-def text_columns(body: bytes, names: Sequence[str], separator: str) -> pl.DataFrame:
-    """The lines' fields as strings without surrounding blanks and quotes; null where there is none.
+def text_columns(
+    body: bytes, names: Sequence[str], separator: str, types: Mapping[str, pl.DataType] | None = None
+) -> pl.DataFrame:
+    """The lines' fields, null where there is none; strings come without surrounding blanks and quotes.
 
     Args:
         body: whole lines, without a header.
         names: of the columns, each once.
         separator: between fields, one ASCII character.
+        types: what columns should be; one that holds anything else comes as strings, with all the others.
     """
-    schema = dict.fromkeys(names, pl.String())
-    options = {"has_header": False, "quote_char": None, "encoding": "utf8-lossy", "truncate_ragged_lines": True}
-    if not body.strip():
+    schema: dict[str, pl.DataType] = dict.fromkeys(names, pl.String())
+    schema |= types or {}
+    if not body[:4096].strip() and not body.strip():
         return pl.DataFrame(schema=schema)
     try:
-        table = pl.read_csv(body, schema=schema, separator=separator, **options)
+        table = pl.read_csv(
+            body,
+            schema=schema,
+            separator=separator,
+            has_header=False,
+            quote_char=None,
+            encoding="utf8-lossy",
+            truncate_ragged_lines=True,
+        )
     except (pl.exceptions.PolarsError, ValueError):
         table = _line_by_line(body, names, separator)
-    return table.with_columns(pl.all().str.strip_chars(" \t\r\"'"))
+    return table.with_columns(pl.col(pl.String).str.strip_chars(" \t\r\"'"))
 
 
 def _line_by_line(body: bytes, names: Sequence[str], separator: str) -> pl.DataFrame:
