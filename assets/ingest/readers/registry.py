@@ -77,6 +77,11 @@ _KNOWN = (
     (b"\x80\x04", "a Python pickle: it could run code when opened, and is refused"),
     (b"\x80\x05", "a Python pickle: it could run code when opened, and is refused"),
 )
+# The same of formats that open with what many have.
+_INSIDE = (
+    (b"<gpx", "a track of positions (GPX): positions are never read"),
+    (b"<ClinicalDocument", "a clinical document: Apple Health writes the same into export.xml, which is read"),
+)
 
 
 @cache
@@ -114,6 +119,9 @@ def reader_of(source: Source, study: Study | None = None) -> Reader:
 def _looks(head: bytes) -> str:
     for magic, what in _KNOWN:
         if head.startswith(magic):
+            return what
+    for sign, what in _INSIDE:
+        if sign in head:
             return what
     if not head.strip(b"\0"):
         return "nothing but zero bytes, as a copy that was cut off leaves; copy it again"

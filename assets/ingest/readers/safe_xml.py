@@ -72,7 +72,7 @@ def _resumed(rest: bytes, file: BinaryIO) -> bytes:
 
 
 def _parser(start: Start) -> expat.XMLParserType:
-    parser = expat.ParserCreate()
+    parser = expat.ParserCreate("UTF-8")
     parser.StartElementHandler = start
     parser.StartDoctypeDeclHandler = _refuse
     parser.EntityDeclHandler = _refuse

@@ -147,7 +147,9 @@ def test_a_zip_as_the_phone_writes_it_is_read_without_its_routes(study: Study) -
     }
     recording = read("export.zip", zipped(files), study)
     assert list(events(recording, "hr").values()) == [61]
-    assert any(r.startswith("2 of 3 files in the archive left out") for r in recording.remarks)
+    said = next(r for r in recording.remarks if r.startswith("2 of 3 files in the archive left out"))
+    assert "positions are never read" in said
+    assert "Apple Health writes the same into export.xml" in said
 
 
 def test_entities_are_refused_wherever_they_are_declared(study: Study) -> None:
