@@ -27,7 +27,7 @@ from assets.ingest.recording import Recording
 from assets.ingest.source import Source
 
 _SEPARATOR = re.compile(rb'^(?:\xef\xbb\xbf)?"?sep=."?\s*\r?\n')
-_NAMED = re.compile(r"^(?P<serial>.*?)_?(?P<column>[A-Za-z].*)_(?:CAL|RAW|UNCAL)$")
+_KINDS = ("CAL", "RAW", "UNCAL")
 _GRAVITY = 9.80665
 _WEEKS_MS = 1e11  # a time below it counts from an unknown start
 _BOUND = 1e9
@@ -152,21 +152,17 @@ def _signals(names: Sequence[str], units: Sequence[str]) -> tuple[list[tuple[int
     """The columns that are read, each signal once, and the names of the others."""
     found: dict[str, tuple[int, _Signal]] = {}
     left = []
+    device = names[_clock(names)].strip().rpartition("Timestamp")[0]
     for at, (raw, unit) in enumerate(zip(names, units, strict=False)):
-        named = _NAMED.match(raw.strip())
-        if named is None or "Timestamp" in raw:
+        column, _, kind = raw.strip().removeprefix(device).rpartition("_")
+        if kind not in _KINDS or "Timestamp" in raw:
             continue
-        signal = _signal(_column(named["column"]), unit.strip())
+        signal = _signal(column, unit.strip())
         if signal is None:
-            left.append(_column(named["column"]))
+            left.append(column)
         elif signal.name not in found or (found[signal.name][1].inverse and not signal.inverse):
             found[signal.name] = (at, signal)
     return sorted(found.values(), key=lambda f: f[0]), left
-
-
-def _column(text: str) -> str:
-    """A column's name without the device's: `Shimmer_40AC_Accel_LN_X` is `Accel_LN_X`."""
-    return re.sub(r"^(?:.*?_)?(?:Shimmer_)?[0-9A-F]{4}_", "", text)
 
 
 def _signal(column: str, unit: str) -> _Signal | None:

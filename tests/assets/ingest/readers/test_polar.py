@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from assets.errors import DumpError
+from assets.features.pulse import find_pulses
+from assets.features.segments import Segment
 from assets.ingest.readers.base import Context
 from assets.ingest.readers.polar import READER
 from assets.ingest.recording import Events, Recording
@@ -101,3 +103,17 @@ def test_a_real_h10_with_premature_beats(real_data: Path, study: Study) -> None:
     assert (ecg.unit, len(ecg.samples)) == ("mV", 78_096)
     assert ecg.rate_hz == pytest.approx(130.16, abs=0.01)
     assert abs(beats.time_us[-1] - ecg.last_us) < 2 * US
+
+
+@pytest.mark.real
+def test_beats_rebuilt_from_packets_keep_step_with_the_ecg_for_ten_minutes(real_data: Path, study: Study) -> None:
+    recording = _read((real_data / "other/polar_h10/polar_h10_converted.csv").read_bytes(), study)
+    (ecg,) = recording.segments
+    seen = find_pulses(Segment(ecg.start_us, ecg.rate_hz, ecg.samples.astype(np.float64)), "ecg").times_us
+    shifts = np.arange(-1_500_000, 1_500_001, 20_000)
+    lags = []
+    for part in np.array_split(_beats(recording).time_us, 6):
+        nearest = [np.median(np.abs(seen[:, None] - (part + s)).min(axis=0)) for s in shifts]
+        lags.append(int(shifts[np.argmin(nearest)]))
+        assert min(nearest) < 15_000
+    assert max(lags) - min(lags) <= 40_000  # the radio's least delay is unknown, but it is one
