@@ -19,7 +19,7 @@ from assets.ingest.inbox import COHORT_FOLDERS
 from assets.ingest.readers.base import Context, Reader
 from assets.ingest.readers.fitbit_json import LOOKS_FITBIT, gather_json
 from assets.ingest.readers.gathered import Gathered, as_number
-from assets.ingest.readers.json_tables import is_json, parse_json
+from assets.ingest.readers.json_tables import is_json, read_json
 from assets.ingest.readers.text_tables import TextTable, decoded, header, parse_table, plain
 from assets.ingest.readers.written_times import written_us
 from assets.ingest.recording import Recording, Times
@@ -77,12 +77,11 @@ def read(source: Source, context: Context) -> Recording:
     Raises:
         DumpError: it holds no value with a time.
     """
-    data = source.only.read(context.most_bytes)
     found = Gathered()
     if is_json(source):
-        gather_json(parse_json(data), source.only.base, context.calendar, found)
+        gather_json(read_json(source), source.only.base, context.calendar, found)
         return found.recording(context, "Fitbit")
-    for text in _sections(data):
+    for text in _sections(source.only.read(context.most_bytes)):
         table = parse_table(text)
         gather = _table_reader([plain(n) for n in table.names], source)
         if gather:

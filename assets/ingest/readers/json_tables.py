@@ -15,6 +15,8 @@ from assets.ingest.readers.text_tables import TextTable, decoded
 from assets.ingest.source import Source
 
 QUESTION_KEYS = ("questionId", "question_id", "questionID", "id", "item", "name", "key")
+# JSON is parsed whole and takes many times its size in memory: what is larger is no export of surveys or wristbands.
+MOST_BYTES = 256 * 2**20
 VALUE_KEYS = ("value", "answer", "response", "score")
 
 
@@ -22,6 +24,18 @@ def is_json(source: Source) -> bool:
     """Whether a file begins as JSON does."""
     head = source.head().lstrip(b"\xef\xbb\xbf \r\n\t")[:200] if source.single else b""
     return head.startswith((b"[", b"{")) and b'"' in head
+
+
+def read_json(source: Source) -> Any:
+    """The document that a file holds.
+
+    Raises:
+        DumpError: it is no JSON, cut, nested without end, or far too large for what is read here.
+    """
+    if source.only.size > MOST_BYTES:
+        message = f"a JSON of {source.only.size // 2**20} MB: those up to {MOST_BYTES // 2**20} MB are read, split it"
+        raise DumpError(message)
+    return parse_json(source.only.read(MOST_BYTES))
 
 
 def parse_json(data: bytes) -> Any:

@@ -22,7 +22,7 @@ from assets.days import Calendar
 from assets.errors import DumpError
 from assets.ingest.readers.base import Context, Reader
 from assets.ingest.readers.gathered import AWAKE, DEEP, LIGHT, REM, Gathered, as_number
-from assets.ingest.readers.json_tables import is_json, parse_json
+from assets.ingest.readers.json_tables import is_json, read_json
 from assets.ingest.recording import Recording, Segment, segments_of
 from assets.ingest.source import Source
 from assets.ingest.times import parse, to_us
@@ -63,7 +63,7 @@ def read(source: Source, context: Context) -> Recording:
     """
     found, segments, unknown = Gathered(), list[Segment](), 0
     rates: list[tuple[int | None, float]] = []
-    for entry in _entries(parse_json(source.only.read(context.most_bytes))):
+    for entry in _entries(read_json(source)):
         if "bpm" in entry and "timestamp" in entry:
             rates.append((_us(entry["timestamp"], context.calendar), as_number(entry["bpm"])))
         elif "day" in entry or "summary_date" in entry:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from assets.errors import DumpError
 from assets.ingest.readers.answers import Rows, answers, item_named, known_items
 from assets.ingest.readers.base import Context, Reader
-from assets.ingest.readers.json_tables import is_json, json_table, parse_json
+from assets.ingest.readers.json_tables import is_json, json_table, read_json
 from assets.ingest.readers.survey_apps import adapted, is_beiwe
 from assets.ingest.readers.text_tables import TextTable, header, parse_table, plain
 from assets.ingest.readers.workbooks import is_workbook, sheets
@@ -69,9 +69,9 @@ def read(source: Source, context: Context) -> Recording:
     Raises:
         DumpError: it has no column of times, no item of the study, or no answer that can be used.
     """
-    data = source.only.read(context.most_bytes)
     if is_json(source):
-        return _read(adapted(json_table(parse_json(data)), source), context)
+        return _read(adapted(json_table(read_json(source)), source), context)
+    data = source.only.read(context.most_bytes)
     if not is_workbook(source):
         return _read(adapted(parse_table(data), source), context)
     refused = "the workbook has no sheet with rows"

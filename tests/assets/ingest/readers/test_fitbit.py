@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from assets.errors import DumpError
+from assets.ingest.readers import json_tables
 from assets.ingest.recording import Recording
 from assets.study import Study
 from tests.assets.ingest.makers import read, zipped
@@ -184,3 +185,15 @@ def test_a_takeout_of_hundreds_of_files_is_read_and_the_rest_named(study: Study)
     assert sum(len(e.time_us) for e in recording.events) == 300
     assert any(r.startswith("3 of 303 files in the archive left out") for r in recording.remarks)
     assert "Anna" not in str(recording.remarks)
+
+
+def test_a_huge_json_beside_the_exports_costs_no_memory_and_no_neighbour(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_tables, "MOST_BYTES", 2000)
+    places = b'{"locations": [' + b'{"latitudeE7": 1},' * 200 + b"{}]}"
+    recording = read(
+        "t.zip", zipped({"h.json": intraday("2026-01-31", ("08:00:00", 61)).encode(), "r.json": places}), study
+    )
+    assert events(recording, "hr") == [("2026-01-31T07:00:00", 61)]
+    assert any("r.json: a JSON of" in r for r in recording.remarks)
