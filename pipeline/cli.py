@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.commands import care, look, model, night, study
+from pipeline.commands import care, look, model, night, show, study
 from pipeline.commands.context import Group, make_options
 
 app = typer.Typer(
@@ -50,6 +50,7 @@ app.command()(night.run)
 app.command()(night.ui)
 app.command()(look.status)
 app.add_typer(look.dumps_commands, name="dumps")
+app.command()(show.show)
 app.command()(model.predict)
 app.command()(model.evaluate)
 app.command()(care.promote)

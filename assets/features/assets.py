@@ -4,6 +4,7 @@ Thin: the units of work beside it compute, this file says what they are called, 
 wants to see of them. Annotations stay evaluated here: Dagster reads the context's type when it sees the function.
 """
 
+import base64
 from collections.abc import Iterator
 from datetime import date as Date
 from datetime import timedelta
@@ -13,14 +14,16 @@ import dagster as dg
 import polars as pl
 
 from assets.features.acoustic import ACOUSTIC_UNIT, tidy_acoustic, wanted_acoustic
+from assets.features.day_frames import day_frames
 from assets.features.physiology import PHYSIOLOGY, tidy_physiology, wanted_physiology
+from assets.features.picture_day import picture_day, png
 from assets.features.pictures import yield_hours, yield_picture
 from assets.features.summary import SUMMARY_UNIT, USED, tidy_summaries, wanted_summaries
 from assets.lake import Lake
-from assets.metadata import column_schema, picture, unit_metadata
+from assets.metadata import LARGEST_PICTURE, column_schema, picture, unit_metadata
 from assets.partitions import daily
 from assets.study import Home, Study
-from assets.tables import ACOUSTIC_TABLE, HRV_TABLE, SUMMARIES, WINDOWED, Table
+from assets.tables import ACOUSTIC_TABLE, BEATS, HRV_TABLE, SUMMARIES, WINDOWED, Table
 from assets.units import Report, run_unit
 
 GROUP = "features"
@@ -75,7 +78,10 @@ def _physiology(home: Home, study: Study) -> dg.AssetsDefinition:
         with_next = dates | {day + timedelta(days=1) for day in dates}
         summaries = run_unit(SUMMARY_UNIT, home, study, wanted_summaries(home, study, with_next))
         for table in PHYSIOLOGY.tables:
-            yield dg.MaterializeResult(asset_key=table.name, metadata=_metadata(home, table, report, dates))
+            facts = _metadata(home, table, report, dates)
+            if table is BEATS:
+                facts |= _a_day(home, study, report)
+            yield dg.MaterializeResult(asset_key=table.name, metadata=facts)
         yield dg.MaterializeResult(asset_key=SUMMARIES.name, metadata=_metadata(home, SUMMARIES, summaries, dates))
         report.failed.update(summaries.failed)
         yield dg.AssetCheckResult(
@@ -142,6 +148,20 @@ def _metadata(home: Home, table: Table, report: Report, dates: set[Date]) -> dic
             facts["sleep"] = picture(yield_picture(nights, "hours asleep in the night before", "hours"), "hours asleep")
         facts["nights"] = nights.height
     return facts
+
+
+def _a_day(home: Home, study: Study, report: Report) -> dict[str, Any]:
+    """The newest day just computed, drawn: of several participants, the one with most beats."""
+    lake = Lake(home.lake)
+    beats = {key: lake.read(BEATS, key, ["time_us"]).height for key in report.computed if key.date}
+    if not any(beats.values()):
+        return {}
+    newest = max(key.date for key, n in beats.items() if n and key.date)
+    shown = max((key for key in beats if key.date == newest), key=lambda key: beats[key])
+    drawn = png(picture_day(day_frames(home, study, str(shown.participant), newest)), LARGEST_PICTURE * 2 // 3)
+    data = base64.b64encode(drawn).decode()
+    command = f"macromicro show {shown.participant} {newest}"
+    return {"a day": dg.MetadataValue.md(f"![{command}](data:image/png;base64,{data})"), "the same": command}
 
 
 def _heart_rate(hrv: pl.DataFrame) -> dict[str, Any]:

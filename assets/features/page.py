@@ -35,6 +35,7 @@ NOTES = {
     "class of Lipponen & Tarvainen 2019, both pulses like their neighbours (template correlation from 0.5, from 0.8 "
     "while the wrist moves by more than 30 mg). ECG goes before the pulse and both before the device's own intervals, "
     "but in half minutes that our valid intervals fill by less than half and the device's by half and a fifth more. "
+    "Variability uses only intervals between pulses that agree by 0.8; the rate uses all valid ones. "
     "Without gaps every index equals NeuroKit2's (tested).",
     "eda": "Samples outside 0.05–60 µS, faster than 10 µS/s or on skin outside 30–40 °C are left out with five seconds "
     "around them (Kleckner et al. 2018); skin from 25 °C counts where a regular pulse shows that the band is worn. "

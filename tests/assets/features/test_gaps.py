@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+import polars as pl
 import pytest
 
 from assets.features.hrv import HF_HZ, LF_HZ, hrv_features, time_domain, window_hrv
@@ -86,6 +87,25 @@ def test_constant_intervals_have_no_complexity_and_say_so() -> None:
     assert reason is Reason.NO_VARIATION
     assert row["rmssd_ms"] == 0
     assert row["hr_bpm"] == pytest.approx(75)
+
+
+def test_doubtful_pulses_count_for_the_rate_and_not_for_variability() -> None:
+    rr = rr_series(360)
+    rr[100:200:2] += 120  # jitter of doubtful pulses
+    rr[101:200:2] -= 120
+    quality = np.ones(360)
+    quality[99:200] = 0.6
+    times = START + np.round(np.cumsum(rr) * 1e3).astype(int)
+    frame = pl.DataFrame({"time_us": times, "rr_ms": rr, "quality": quality}).with_columns(
+        source=pl.lit("bvp"), valid=pl.int_range(pl.len()) > 0
+    )
+    row = hrv_features(frame, windows(1)).row(0, named=True)
+    device = hrv_features(frame.with_columns(source=pl.lit("device")), windows(1)).row(0, named=True)
+    clean = time_domain(rr_series(360), whole(360))["rmssd_ms"]
+    assert row["hr_bpm"] == pytest.approx(device["hr_bpm"])
+    assert row["coverage"] == device["coverage"]
+    assert row["rmssd_ms"] == pytest.approx(clean, rel=0.1)
+    assert device["rmssd_ms"] > 2 * clean
 
 
 def test_every_window_has_every_column_whatever_it_holds() -> None:
