@@ -88,8 +88,13 @@ SIGNALS = Table(
     "signals",
     "Contiguous segments of a day's sampled signals; nothing is interpolated across a gap.",
     (
-        _col("signal", pl.String(), "", "bvp, eda, temp, acc_x, acc_y, acc_z, ecg, hr, …"),
-        _col("unit", pl.String(), "", "unit of the samples (µS, °C, g, a.u., bpm)"),
+        _col(
+            "signal",
+            pl.String(),
+            "",
+            "bvp, eda, temp, acc_x, acc_y, acc_z, gyro_x, ecg, hr, respiration, stress, spo2, …",
+        ),
+        _col("unit", pl.String(), "", "unit of the samples (µS, °C, g, °/s, mV, a.u., bpm, 1/min, %)"),
         _col("start_us", pl.Int64(), "µs UTC", "time of the first sample"),
         _col("rate_hz", pl.Float64(), "Hz", "sampling rate; sample i lies at start_us + i·1e6/rate_hz"),
         _col("samples", pl.List(pl.Float32()), "", "the samples"),

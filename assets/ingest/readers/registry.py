@@ -55,8 +55,8 @@ OWN: tuple[Reader, ...] = (
     xdf.READER,
     generic.READER,
     voice.READER,
-    self_reports.READER,
     rr_text.READER,
+    self_reports.READER,
 )
 
 _KNOWN = (
