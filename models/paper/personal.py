@@ -1,10 +1,10 @@
 """What is kept per person in paper mode: nothing, heads, FiLM, low-rank adapters, or a fine-tuned head if it is better.
 
-All are tables with one row a person, starting at zero: a row looks its person up (gather) and multiplies (bmm), with
-no loop over people. Place `people`, after the last, is everyone unknown and stays at zero: an unseen person gets the
-macro model. Tables are shrunk to the shared parameters under variances that are learned with them (neural mixed
-effects, Wörtwein et al. 2023; the same evidence as in `models/micro.py`). Fine-tuned heads are not shrunk: each is kept
-only where the person's own held-back answers are predicted better (`tuning.py`).
+All are tables with one row a person, starting at zero: a row looks its person up (gather) and multiplies (a batched
+matrix product), with no loop over people. Place `people`, after the last, is everyone unknown and stays at zero: an
+unseen person gets the macro model. Tables are shrunk to the shared parameters under variances that are learned with
+them (neural mixed effects, Wörtwein et al. 2023; the same evidence as in `models/micro.py`). Fine-tuned heads are not
+shrunk: each is kept only where the person's own held-back answers are predicted better (`tuning.py`).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Personal(nn.Module):
         if not self.people:
             return torch.zeros(len(person), *table.shape[1:])
         known = (person < self.people).view(-1, *[1] * (table.dim() - 1))
-        return torch.where(known, table[person.clamp(max=self.people - 1)], 0.0)
+        return torch.where(known, table.index_select(0, person.clamp(max=self.people - 1)), 0.0)
 
     def penalty(self, rows_each: float, noise: float) -> Tensor:
         """Minus the log density of the tables with each table's variance learned (Laplace form of the evidence).
@@ -87,7 +87,7 @@ class Heads(Personal):
 
     def correction(self, view: Tensor, person: Tensor) -> Tensor:
         """Own head times view, plus own bias."""
-        return torch.bmm(self.of("head", person), view[..., None])[..., 0] + self.of("bias", person)
+        return _times(self.of("head", person), view) + self.of("bias", person)
 
 
 class FineTuned(Heads):
@@ -122,7 +122,12 @@ class LowRank(Personal):
 
     def correction(self, view: Tensor, person: Tensor) -> Tensor:
         """Own weights times the view along the shared directions, plus own bias."""
-        return torch.bmm(self.of("adapter", person), self.directions(view)[..., None])[..., 0] + self.of("bias", person)
+        return _times(self.of("adapter", person), self.directions(view)) + self.of("bias", person)
+
+
+def _times(matrices: Tensor, vectors: Tensor) -> Tensor:
+    """A matrix for each row times its vector: `bmm`, written as product and sum, which small matrices like better."""
+    return (matrices * vectors[:, None]).sum(-1)
 
 
 PERSONALISATIONS: dict[str, Callable[[int, int, int, int], Personal]] = {
