@@ -151,7 +151,8 @@ def _period(times: _Floats) -> float | None:
     steps = steps[steps > 0]
     if not len(steps):
         return None
-    median = float(np.median(steps))
+    middle = (len(steps) - 1) // 2
+    median = float(np.partition(steps, middle)[middle])  # a step that there is, also of two that differ
     near = float(steps[np.abs(steps - median) <= 0.5 * median].mean())
     many = min(_MANY, len(times) // 4)
     # Jitter weighs less over many steps; gaps, where they are frequent, weigh more.

@@ -74,3 +74,12 @@ def test_values_now_and_then_are_events_and_even_ones_segments() -> None:
     assert ([s.rate_hz for s in sampled], points) == ([1.0], [])
     sampled, points = series("hr", "bpm", START + np.cumsum(np.arange(30)) * 1_000_000, np.full(30, 60.0))
     assert (sampled, [(e.kind, len(e.value)) for e in points]) == ([], [("hr", 30)])
+
+
+def test_of_two_steps_that_differ_the_shorter_is_the_period() -> None:
+    times = np.array([1_000_000, 1_250_000, 1_769_850_900_000_000], np.int64)
+    found = contiguous("a", "b", times, np.arange(3.0))
+    assert [(s.start_us, s.rate_hz, s.samples.tolist()) for s in found] == [
+        (1_000_000, 4.0, [0, 1]),
+        (1_769_850_900_000_000, 4.0, [2]),
+    ]
