@@ -5,8 +5,10 @@ Garmin's clock counts seconds from the end of 1989; `timestamp_16` is its last 1
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 
@@ -14,6 +16,7 @@ from assets.errors import DumpError
 from assets.ingest.readers.written_times import STRAY_US
 
 EPOCH_S = 631_065_600
+_MOST_CHAINED = 1000
 _RELATIVE = 0x10000000  # below it a time counts from when the device was switched on
 _WANTED = frozenset({
     "activity_type", "current_activity_type_intensity", "cycles", "data", "enhanced_respiration_rate",
@@ -76,22 +79,34 @@ def messages(data: bytes) -> Stream:
     names: dict[str, None] = {}
     remarks: dict[str, None] = {}
     clock: int | None = None
-    try:
-        options = {"check_crc": fitdecode.CrcCheck.READONLY, "error_handling": fitdecode.ErrorHandling.IGNORE}
-        for frame in fitdecode.FitReader(data, **options):
-            if isinstance(frame, fitdecode.FitCRC) and not frame.matched:
-                remarks["a checksum does not fit: some of it may be damaged"] = None
-            if isinstance(frame, fitdecode.FitDataMessage):
-                names[str(frame.name)] = None
-                fields = _fields(frame.fields)
-                clock = _clock(fields, clock)
-                found.append(Message(str(frame.name), fields, _time(fields, clock)))
-    except Exception as error:  # the parser stumbles over damage in any of its steps
-        if not names:
-            message = f"the FIT file is damaged at its beginning ({error}): copy it again from the device"
-            raise DumpError(message) from error
-        remarks[f"{_what(error)}; what came before is kept"] = None
+    options = {"check_crc": fitdecode.CrcCheck.READONLY, "error_handling": fitdecode.ErrorHandling.IGNORE}
+    starts = _starts(data)
+    while starts:
+        headers = 0
+        try:
+            for frame in fitdecode.FitReader(data[starts[0] :], **options):
+                headers += isinstance(frame, fitdecode.FitHeader)
+                if isinstance(frame, fitdecode.FitCRC) and not frame.matched:
+                    remarks["a checksum does not fit: some of it may be damaged"] = None
+                if isinstance(frame, fitdecode.FitDataMessage):
+                    names[str(frame.name)] = None
+                    fields = _fields(frame.fields)
+                    clock = _clock(fields, clock)
+                    found.append(Message(str(frame.name), fields, _time(fields, clock)))
+            break
+        except Exception as error:  # the parser stumbles over damage in any of its steps
+            starts = starts[max(headers, 1) :]
+            if not names and not starts:
+                message = f"the FIT file is damaged at its beginning ({error}): copy it again from the device"
+                raise DumpError(message) from error
+            remarks[f"{_what(error)}; what came before is kept"] = None
     return Stream(_without_strays(found), list(names), list(remarks))
+
+
+def _starts(data: bytes) -> list[int]:
+    """Where chained files begin, as far as their headers are whole: after damage, reading goes on at the next."""
+    later = (at for m in re.finditer(rb"\.FIT", data) if (at := m.start() - 8) > 0 and data[at] in {12, 14})
+    return [0, *islice(later, _MOST_CHAINED)]
 
 
 def _without_strays(found: Sequence[Message]) -> list[Message]:

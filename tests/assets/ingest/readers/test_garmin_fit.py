@@ -139,6 +139,15 @@ def test_what_stands_before_the_damage_is_kept_and_the_damage_said(study: Study)
         _read(whole[:10] + b".FIT"[2:] + b"\0" * 4, study)
 
 
+def test_a_chained_file_after_a_damaged_one_is_still_read_and_none_twice(study: Study) -> None:
+    first, second, third = (
+        fit(FILE, *(message("record", _at(start + n), (3, "u8", 60)) for n in range(20))) for start in (0, 100, 200)
+    )
+    recording = _read(first + b"\x0e\x10" + second[2:8] + b".FAT" + second[12:] + third, study)
+    assert [(s.start_us // US - START, len(s.samples)) for s in recording.segments] == [(0, 20), (200, 20)]
+    assert any("damaged header" in r for r in recording.remarks)
+
+
 @pytest.mark.real
 @pytest.mark.parametrize(
     ("name", "beats", "first"),
