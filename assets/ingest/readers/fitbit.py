@@ -59,6 +59,7 @@ _DAILY_NAMES = frozenset({
 _SECTIONS = frozenset({"activities", "sleep", "body", "foods"})
 _IDS = frozenset({"id", "sleeplogentryid", "logid", "participant", "userid"})
 _AMERICAN = ("%m/%d/%Y %I:%M:%S %p", "%m/%d/%y %I:%M %p", "%m/%d/%Y %H:%M")
+_ASKS = re.compile(rb'"(?:item|question\w*|answers?)"\s*:', re.IGNORECASE)  # lists of answers have times and values too
 _Gather = Callable[[TextTable, Context, Gathered], None]
 
 
@@ -67,7 +68,7 @@ def _claims(source: Source) -> bool:
         return False
     head = source.head()
     if is_json(source):
-        return LOOKS_FITBIT.search(head) is not None
+        return LOOKS_FITBIT.search(head) is not None and _ASKS.search(head) is None
     return _table_reader([plain(n) for n in header(head)], source) is not None or _is_web_export(head)
 
 

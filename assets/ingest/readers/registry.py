@@ -68,6 +68,7 @@ _KNOWN = (
     (b"7z\xbc\xaf", "a 7z archive: unpack it and copy what is in it"),
     (b"Rar!", "a RAR archive: unpack it and copy what is in it"),
     (b"\xd0\xcf\x11\xe0", "an old Office file (.xls or .doc): save tables as CSV or XLSX"),
+    (b"\xffBIOSEMI", "a BDF file (24 bits): save it as EDF+"),
     (b"SQLite format 3", "an SQLite database: export its tables as CSV"),
     (b"<!DOCTYPE html", "a web page: perhaps a download that needed a login"),
     (b"<html", "a web page: perhaps a download that needed a login"),

@@ -29,6 +29,7 @@ SELF_REPORTS = [
     "participant,date,clock,happy,steps\nP01,2026-01-31,09:15,5,8000\n",
     "time,item,value\n2026-01-31T09:15:00Z,happy,5\n",
     json.dumps([{"time": "2026-01-31T09:15:00Z", "happy": 5}]),
+    json.dumps([{"dateTime": "2026-01-31T09:15:00", "value": 5, "item": "happy"}]),
     json.dumps({"answers": [{"questionId": "happy", "value": 5}], "timeCompleted": 1_769_850_900}),
 ]
 
