@@ -9,23 +9,23 @@ fit go on where it stopped and end with the same bits. Evaluation on other answe
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from models import mix
 from models.baselines import Ewma
 from models.cohort import Cohort, Floats, Ints, Mask
 from models.forest import Forest, grow
 from models.history import seen_online
 from models.inputs import Inputs, build
 from models.intervals import calibrate
-from models.macro_micro import MacroMicro, error_scale
+from models.macro_micro import MacroMicro, error_scale, view_name
 from models.metrics import mae, pooled_ccc, sums
+from models.mix import choose
 from models.network import Ensemble, Network
 from models.protocols import nightly_view
 from models.settings import Settings
@@ -33,6 +33,7 @@ from models.standardise import learn
 from models.state_space import fit_population
 from models.training import Progress, Training
 
+VIEWS = view_name(nightly=False), view_name(nightly=True)
 FEWEST_PRESENT = 20  # moments that a modality needs to be learned from
 
 
@@ -130,9 +131,11 @@ def _learn(model: MacroMicro, cohort: Cohort, held: Held, checkpoint: Path | Non
         again = material.training(network, cohort.labelled)
         network.load_state_dict(again.train(training.best_epoch, _under(checkpoint, f"member{member}"), progress))
         members.append(network)
-    model.network = Ensemble(members or [network])
-    if model.mix is not None:
+    members = members or [network]
+    model.network = Ensemble(members)
+    if model.mixes:
         model.forest = material.forest(cohort.labelled)
+        _respread(model, members, material, cohort.labelled)
 
 
 def _mix(model: MacroMicro, cohort: Cohort, held: Held, material: _Material) -> None:
@@ -140,14 +143,26 @@ def _mix(model: MacroMicro, cohort: Cohort, held: Held, material: _Material) -> 
     if model.settings.trees == 0:
         return
     model.forest = material.forest(held.learn)
-    told, chosen = [], _index(held.check)
-    for inputs, (view, seen) in zip(material.views, _views(cohort), strict=True):
+    chosen = _index(held.check)
+    for name, inputs, (view, seen) in zip(VIEWS, material.views, _views(cohort), strict=True):
         rows = inputs.take(chosen)
         trees = rows.baseline.double().numpy() + model.forest.correction(rows)
         usual = Ewma().fit(view, held.learn, seen).predict(view, seen)[held.check]
         reference = (usual - cohort.low) / cohort.span
-        told.append(mix.Held(model.of_network(rows), trees, reference, material.unit[held.check]))
-    model.mix = mix.choose(told)
+        model.mixes[name] = choose(model.of_network(rows), trees, reference, material.unit[held.check])
+
+
+def _respread(model: MacroMicro, members: Sequence[Network], material: _Material, rows: Mask) -> None:
+    """Make the members' mean spread as far as one network alone is: the factors were chosen for one."""
+    for name, view in zip(VIEWS, material.views, strict=True):
+        inputs, spreads = view.take(_index(rows)), []
+        for some in (members, *([member] for member in members)):
+            model.network = Ensemble(some)
+            spreads.append(float(model.estimate(inputs, nightly=name == VIEWS[1]).std(0).mean()))
+        together, *alone = spreads
+        mix = model.mixes[name]
+        model.mixes[name] = replace(mix, factor=mix.factor * float(np.mean(alone)) / max(together, 1e-9))
+    model.network = Ensemble(members)
 
 
 @dataclass(frozen=True)
@@ -229,8 +244,8 @@ def _views(cohort: Cohort) -> tuple[tuple[Cohort, Ints], tuple[Cohort, Ints]]:
 
 def _calibrate(model: MacroMicro, cohort: Cohort, held: Held) -> MacroMicro:
     """Interval widths from the held-back answers, online and nightly."""
-    for name, (view, seen) in zip(("online", "nightly"), _views(cohort), strict=True):
-        value, scale = model.values(view, seen), error_scale(model.population, view, seen)
+    for name, (view, seen) in zip(VIEWS, _views(cohort), strict=True):
+        value, scale = model.values(view, seen, nightly=name == VIEWS[1]), error_scale(model.population, view, seen)
         rows = held.check
         model.intervals[name] = calibrate(value[rows], scale[rows], cohort.answers[rows], model.settings.coverage)
     return model

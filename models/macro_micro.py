@@ -44,8 +44,8 @@ class MacroMicro:
 
     `network` is None where the baseline alone was best or where there was too little to learn from; `note` then says
     which. `curve` holds training losses and validation scores by epoch; `score` what validation gave (and
-    `baseline_score` without any correction). `forest` and `mix` stand beside a network: the trees that are asked too,
-    and how the two become one estimate.
+    `baseline_score` without any correction). `forest` and `mixes` stand beside a network: the trees that are asked too,
+    and how the two become one estimate, online and nightly.
     """
 
     settings: Settings
@@ -57,7 +57,7 @@ class MacroMicro:
     network: Ensemble | None
     intervals: dict[str, Intervals]
     forest: Forest | None = None
-    mix: Mix | None = None
+    mixes: dict[str, Mix] = field(default_factory=dict)
     note: str = ""
     curve: list[dict[str, float]] = field(default_factory=list)
 
@@ -90,12 +90,12 @@ class MacroMicro:
             seen = by_night if seen is None else seen
         seen = seen_online(cohort) if seen is None else seen
         chosen = slice(None) if rows is None else rows
-        value = self.values(cohort, seen, rows)
+        value = self.values(cohort, seen, rows, nightly=nightly)
         scale = error_scale(self.population, cohort, seen)[chosen]
-        interval = self.intervals["nightly" if nightly else "online"]
+        interval = self.intervals[view_name(nightly=nightly)]
         return Prediction(value, *interval.around(value, scale, cohort.low, cohort.span))
 
-    def values(self, cohort: Cohort, seen: Ints, rows: Ints | Mask | None = None) -> Floats:
+    def values(self, cohort: Cohort, seen: Ints, rows: Ints | Mask | None = None, *, nightly: bool = False) -> Floats:
         """Point estimates of some rows (all by default), (rows, items) in scale units, kept inside the scale."""
         if self.network is None:
             raw = forecast(self.population, cohort, seen).value[slice(None) if rows is None else rows]
@@ -103,14 +103,15 @@ class MacroMicro:
         inputs = build(cohort, seen, self.population, self.standards, self._known)
         if rows is not None:
             inputs = inputs.take(torch.from_numpy(np.arange(len(cohort))[rows]))
-        return np.asarray(cohort.low + cohort.span * self.estimate(inputs))
+        return np.asarray(cohort.low + cohort.span * self.estimate(inputs, nightly=nightly))
 
-    def estimate(self, inputs: Inputs) -> Floats:
+    def estimate(self, inputs: Inputs, *, nightly: bool = False) -> Floats:
         """Network and trees as one, (rows, items) in units of the span, kept inside the scale."""
         network = self.of_network(inputs)
-        if self.forest is None or self.mix is None:
+        mix = self.mixes.get(view_name(nightly=nightly))
+        if self.forest is None or mix is None:
             return np.clip(network, 0.0, 1.0)
-        return self.mix.of(network, inputs.baseline.double().numpy() + self.forest.correction(inputs))
+        return mix.of(network, inputs.baseline.double().numpy() + self.forest.correction(inputs))
 
     def of_network(self, inputs: Inputs) -> Floats:
         """What the network alone says, (rows, items) in units of the span."""
@@ -132,6 +133,11 @@ class MacroMicro:
             if name not in cohort.modalities or cohort.modalities[name].names != names:
                 message = f"the model was fitted with {len(names)} features of {name}; build the cohort with the same"
                 raise CohortError(message)
+
+
+def view_name(*, nightly: bool) -> str:
+    """What intervals and mixes of a view are kept under."""
+    return "nightly" if nightly else "online"
 
 
 def error_scale(population: Population, cohort: Cohort, seen: Ints) -> Floats:

@@ -8,7 +8,6 @@ a rise in CCC of .02 counts as much as a fall in MAE of 3 %.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -37,32 +36,21 @@ class Mix:
         return np.clip(self.centre + self.factor * (both - self.centre), 0.0, 1.0)
 
 
-@dataclass(frozen=True)
-class Held:
-    """One view of the held-back rows, all (rows, items) in units of the span; unanswered cells NaN."""
+def choose(network: Floats, trees: Floats, reference: Floats, answers: Floats) -> Mix:
+    """The mix whose smaller gain over a reference is largest; the plainest of those about as good.
 
-    network: Floats
-    trees: Floats
-    reference: Floats
-    answers: Floats
-
-
-def choose(views: Sequence[Held]) -> Mix:
-    """The mix whose smaller gain is largest on average over the views; the plainest of those about as good."""
-    usual = [_agreement_and_error(v.reference, v.answers) for v in views]
-    centre = np.mean([(v.network + v.trees).mean(0) / 2 for v in views], axis=0)
+    All arguments are (rows, items) in units of the span: what network, trees and reference say of held-back rows, and
+    their answers, NaN where there is none.
+    """
+    usual, centre = _agreement_and_error(reference, answers), (network + trees).mean(0) / 2
     best, most = Mix(1.0, 1.0, centre), -np.inf
     for factor, share in product(FACTORS, SHARES[::-1]):
         mix = Mix(round(float(share), 2), round(float(factor), 2), centre)
-        gain = float(np.mean([_gain(mix, v, u) for v, u in zip(views, usual, strict=True)]))
+        agreement, error = _agreement_and_error(mix.of(network, trees), answers)
+        gain = min((agreement - usual[0]) / CCC_WORTH, (1 - error / usual[1]) / MAE_WORTH)
         if gain > most + CLEARLY:
             best, most = mix, gain
     return best
-
-
-def _gain(mix: Mix, held: Held, usual: tuple[float, float]) -> float:
-    agreement, error = _agreement_and_error(mix.of(held.network, held.trees), held.answers)
-    return min((agreement - usual[0]) / CCC_WORTH, (1 - error / usual[1]) / MAE_WORTH)
 
 
 def _agreement_and_error(unit: Floats, answers: Floats) -> tuple[float, float]:

@@ -52,7 +52,7 @@ def save(model: MacroMicro, folder: Path) -> None:
         "features": {m: list(f) for m, f in model.features.items()},
         "participants": list(model.participants),
         "members": 0 if model.network is None else len(model.network.members),
-        "mix": model.mix and [model.mix.share, model.mix.factor],
+        "mixes": {name: [mix.share, mix.factor] for name, mix in model.mixes.items()},
         "note": model.note,
         "curve": model.curve,
     }
@@ -104,8 +104,8 @@ def load(folder: Path) -> MacroMicro:
         standards={m: Standard(*(figures[f"standard.{m}.{n}"] for n in _STANDARD)) for m in features},
         network=network,
         intervals={n: Intervals(figures[f"{n}.below"], figures[f"{n}.above"]) for n in ("online", "nightly")},
-        forest=Forest(**{f.name: figures[f"forest.{f.name}"] for f in fields(Forest)}) if told["mix"] else None,
-        mix=Mix(told["mix"][0], told["mix"][1], figures["mix.centre"]) if told["mix"] else None,
+        forest=Forest(**{f.name: figures[f"forest.{f.name}"] for f in fields(Forest)}) if told["mixes"] else None,
+        mixes={n: Mix(share, factor, figures[f"{n}.centre"]) for n, (share, factor) in told["mixes"].items()},
         note=told["note"],
         curve=told["curve"],
     )
@@ -120,7 +120,7 @@ def _figures(model: MacroMicro) -> dict[str, Any]:
         out |= {f"standard.{name}.{n}": getattr(standard, n) for n in _STANDARD}
     for name, interval in model.intervals.items():
         out |= {f"{name}.below": interval.below, f"{name}.above": interval.above}
-    if model.forest is not None and model.mix is not None:
+    if model.forest is not None:
         out |= {f"forest.{f.name}": getattr(model.forest, f.name) for f in fields(Forest)}
-        out["mix.centre"] = model.mix.centre
+        out |= {f"{name}.centre": mix.centre for name, mix in model.mixes.items()}
     return out

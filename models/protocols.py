@@ -25,7 +25,8 @@ from models.history import NONE, seen_before, seen_nightly, seen_online
 TRAIN_SHARE = 0.8
 GAP_H = 12.0  # between training and test answers in P1: longer than any look-back
 ANSWERS_SHOWN = (0, 1, 3, 7, 14, 28)
-MOMENT_MODALITIES = ("hrv", "eda", "motion", "temperature", "voice")  # measured at the moment, unknown the night before
+# Measured at the moment, or over the very day (`today`): unknown the night before.
+MOMENT_MODALITIES = ("hrv", "eda", "motion", "temperature", "voice", "today")
 
 
 @dataclass(frozen=True)

@@ -96,6 +96,13 @@ scratch_days = 14                   # checkpoints and half-written files nobody 
 # signals = {{ EDA = "eda", AccX = {{ name = "acc_x", unit = "g", factor = 0.001, offset = 0.0 }} }}
 # events = {{ RR = "beat", Button = "tag", Pulse = "hr" }}      # beat: intervals in ms
 
+# A device whose clock was wrong: the dump by its path in the inbox or its SHA-256, and either when its first sample was
+# really taken or how much its times are off. Its days are made again.
+# [corrections."P007/e4/1000_A00123.zip"]
+# starts = 2026-03-01T09:30:00+01:00
+# [corrections."P008/e4/1772442000_A00456.zip"]
+# shift_seconds = -43200
+
 # A participant who lives in another zone from some local date on:
 # [participants.P007]
 # zones = [{{ start = 2026-03-14, timezone = "America/New_York" }}, {{ start = 2026-03-28, timezone = "{timezone}" }}]

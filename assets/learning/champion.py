@@ -109,7 +109,7 @@ def _champion_said(home: Home, study: Study, registry: Registry, champion: Versi
     if tuple(model.items) != items_of(study):
         return None
     moments = load_moments(home, study)
-    cohort = cohort_from_frame(moments, items_of(study), {**modalities(), **model.features})
+    cohort = cohort_from_frame(moments, items_of(study), {**modalities(study), **model.features})
     places = moments.select("participant", "time_us").with_row_index("row")
     found = rows.join(places, on=["participant", "time_us"], how="left", maintain_order="left")
     said = model.predict(cohort, found["row"].to_numpy().astype(np.int64))

@@ -56,17 +56,17 @@ def assets(home: Home, study: Study) -> list[dg.AssetsDefinition | dg.AssetCheck
         ]
         verdicts.append(Verdict(not report.failed, f"moments of {len(report.failed)} people failed"))
         results = [_result(name, verdict) for name, verdict in zip([*CHECKS, COMPLETE], verdicts, strict=True)]
-        return dg.MaterializeResult(metadata=_metadata(frame, report), check_results=results)
+        return dg.MaterializeResult(metadata=_metadata(frame, report, study), check_results=results)
 
     return [moments]
 
 
-def _metadata(frame: pl.DataFrame, report: Report) -> dict[str, Any]:
+def _metadata(frame: pl.DataFrame, report: Report, study: Study) -> dict[str, Any]:
     present = {
         f"moments with {modality}": int(
             frame.select(pl.any_horizontal(pl.col(f"{modality}.{n}").is_not_null() for n in names)).to_series().sum()
         )
-        for modality, names in modalities().items()
+        for modality, names in modalities(study).items()
     }
     facts: dict[str, Any] = {
         "dagster/row_count": frame.height,

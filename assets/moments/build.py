@@ -9,45 +9,68 @@ lake belong to `unit.py`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date as Date
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 
 import numpy as np
 import polars as pl
 
 from assets.days import SECOND_US, Calendar
 from assets.moments.aggregate import Past, Stretch, numbers, past, window_means
-from assets.moments.table import DAILY, DAYS, YESTERDAY, modalities, moments_table
+from assets.moments.table import DAILY, DAILY_VALUES, TODAY, YESTERDAY, days_table, modalities, moments_table
 from assets.study import Study
 from assets.tables import WINDOWED
 from models.cohort import Floats, Ints
 
 MINUTE_US = 60 * SECOND_US
 Columns = dict[str, Floats | Ints]
+DAILY_SCHEMA = {"day": pl.Date(), "name": pl.String(), "value": pl.Float64()}
+BY_DAY = {YESTERDAY: 1, DAILY_VALUES: 1, TODAY: 0}  # how many days before a moment its day lies
 
 
 @dataclass(frozen=True)
 class Sources:
-    """What a participant's moments are made of: frames of the lake's tables over all their days."""
+    """What a participant's moments are made of: frames of the lake's tables over all their days.
+
+    `daily` has the columns `day`, `name`, `value`.
+    """
 
     reports: pl.DataFrame
     windows: Mapping[str, pl.DataFrame]
     clips: pl.DataFrame
+    daily: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=DAILY_SCHEMA))
 
 
 def build_days(sources: Sources, study: Study, participant: str) -> pl.DataFrame:
-    """Means of the `yesterday` features over each local day from the first window's to the last's."""
-    calendar = Calendar.of(study, participant)
+    """What is known of each local day, from the first that has a window or a daily value to the last."""
+    calendar, wanted = Calendar.of(study, participant), study.daily_values.columns
     bounds = pl.concat([sources.windows[m].select("time_us", "end_us") for m in DAILY])
-    if bounds.is_empty():
-        return DAYS.empty()
-    days = calendar.days(bounds["time_us"].min(), bounds["end_us"].max() - 1)  # type: ignore[operator, arg-type]
+    daily = sources.daily.filter(pl.col("name").is_in(wanted))
+    ends = [calendar.day(t) for t in (bounds["time_us"].min(), bounds["time_us"].max()) if isinstance(t, int)]
+    ends += [d for d in (daily["day"].min(), daily["day"].max()) if isinstance(d, Date)]
+    if not ends:
+        return days_table(study).empty()
+    days = [min(ends) + timedelta(days=n) for n in range((max(ends) - min(ends)).days + 1)]
     spans = np.array([calendar.span_us(d) for d in days], dtype=np.int64)
     parts = [window_means(sources.windows[m], names, spans[:, 0], spans[:, 1]) for m, names in DAILY.items()]
     values, coverage = np.hstack([p.values for p in parts]), np.max([p.coverage for p in parts], axis=0)
-    features = {name: values[:, n] for n, name in enumerate(modalities()[YESTERDAY])}
-    return _frame({"coverage": coverage, **features}).select(pl.Series("day", days, pl.Date()), pl.all())
+    columns = {f"{YESTERDAY}.{name}": values[:, n] for n, name in enumerate(modalities()[YESTERDAY])}
+    given = _laid_out(daily, days, wanted)
+    columns |= {f"{DAILY_VALUES}.{name}": given[:, n] for n, name in enumerate(wanted)}
+    share = np.isfinite(given).sum(axis=1) / max(len(wanted), 1)
+    frame = _frame({f"{YESTERDAY}.coverage": coverage, f"{DAILY_VALUES}.coverage": share, **columns})
+    declared = [c.name for c in days_table(study).columns]
+    return frame.with_columns(pl.Series("day", days, pl.Date())).select(declared)
+
+
+def _laid_out(daily: pl.DataFrame, days: list[Date], names: Sequence[str]) -> Floats:
+    """Daily values as (days, names), NaN where there is none; of several the last."""
+    place, column = {day: n for n, day in enumerate(days)}, {name: n for n, name in enumerate(names)}
+    out = _missing(len(days), len(names))
+    for day, name, value in daily.select("day", "name", "value").iter_rows():
+        out[place[day], column[name]] = np.nan if value is None else value
+    return out
 
 
 def build_moments(sources: Sources, days: pl.DataFrame, study: Study, participant: str) -> pl.DataFrame:
@@ -63,16 +86,16 @@ def build_moments(sources: Sources, days: pl.DataFrame, study: Study, participan
     times = answers["time_us"].to_numpy()
     lookback, reach = (round(m * MINUTE_US) for m in (study.windows.lookback_minutes, study.windows.voice_minutes))
     columns: Columns = {}
-    for modality, features in modalities().items():
+    clock = _clock(times, study, participant)
+    for modality, features in modalities(study).items():
+        if modality in BY_DAY:
+            columns |= _columns(modality, features, *_of_days(days, clock[0].to_list(), modality, features))
+            continue
         if modality in WINDOWED:
             stretch = window_means(sources.windows[modality], features, times - lookback, times)
-        elif modality != YESTERDAY:
-            stretch = _clip(sources.clips, features, times, reach)
         else:
-            continue
+            stretch = _clip(sources.clips, features, times, reach)
         columns |= _columns(modality, features, stretch, past(stretch.values))
-    clock = _clock(times, study, participant)
-    columns |= _columns(YESTERDAY, modalities()[YESTERDAY], *_yesterday(days, clock[0].to_list()))
     frame = pl.concat([answers.with_columns(*clock), _frame(columns)], how="horizontal")
     return frame.select(c.name for c in moments_table(study).columns)
 
@@ -88,9 +111,11 @@ def build_asked(
     zone = Calendar.of(study, participant).zone(Calendar.of(study, participant).span_us(day)[0])
     noon_us = int(datetime.combine(day, time(12), zone).timestamp()) * SECOND_US
     moments, days = moments.filter(pl.col("day") < day), days.filter(pl.col("day") < day)
-    columns = _columns(YESTERDAY, modalities()[YESTERDAY], *_yesterday(days, [day]))
-    for modality, features in modalities().items():
-        if modality != YESTERDAY:
+    columns: Columns = {}
+    for modality, features in modalities(study).items():
+        if modality in BY_DAY:
+            columns |= _columns(modality, features, *_of_days(days, [day], modality, features))
+        else:
             seen = numbers(moments, tuple(f"{modality}.{f}" for f in features))
             known = past(np.vstack([seen, _missing(1, len(features))]))
             last = Past(known.mean[-1:], known.sd[-1:], known.n[-1:])
@@ -132,18 +157,19 @@ def _clip(clips: pl.DataFrame, names: tuple[str, ...], times: Ints, reach: int) 
     return Stretch(np.where(found[:, None], values[latest], np.nan), np.where(found, coverage[latest], 0.0))
 
 
-def _yesterday(days: pl.DataFrame, of: list[Date]) -> tuple[Stretch, Past]:
-    """The day before each day asked about, and what the days before that one say of its features."""
-    names = modalities()[YESTERDAY]
+def _of_days(days: pl.DataFrame, of: list[Date], modality: str, names: tuple[str, ...]) -> tuple[Stretch, Past]:
+    """The day that a modality means for each day asked about, and what the days before that one say of its features."""
+    kept = YESTERDAY if modality == YESTERDAY else DAILY_VALUES
+    columns, lag = tuple(f"{kept}.{n}" for n in names), BY_DAY[modality]
     if days.is_empty():
         nothing = _missing(len(of), len(names))
         return Stretch(nothing, np.zeros(len(of))), Past(nothing, nothing, np.zeros(len(of), dtype=np.int64))
     first, count = days["day"][0], days.height
-    index = np.array([(d - first).days - 1 for d in of], dtype=np.int64)
+    index = np.array([(d - first).days - lag for d in of], dtype=np.int64)
     there = (index >= 0) & (index < count)
     # One row more than there are days: for whoever asks after the last one, all of them are past.
-    values = np.vstack([numbers(days, names), _missing(1, len(names))])
-    coverage, known, at = np.r_[days["coverage"].to_numpy(), 0.0], past(values), np.clip(index, 0, count)
+    values = np.vstack([numbers(days, columns), _missing(1, len(names))])
+    coverage, known, at = np.r_[days[f"{kept}.coverage"].to_numpy(), 0.0], past(values), np.clip(index, 0, count)
     return Stretch(values[np.where(there, at, count)], np.where(there, coverage[at], 0.0)), Past(
         known.mean[at], known.sd[at], known.n[at]
     )

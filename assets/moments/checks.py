@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date as Date
 
 import polars as pl
 
@@ -48,7 +49,7 @@ def blind_to_the_future(home: Home, study: Study, participants: list[str]) -> Ve
         if whole.is_empty():
             continue
         now = int(whole["time_us"][whole.height // 2])
-        before = until(read_sources(home, participant), now)
+        before = until(read_sources(home, participant), now, whole["day"][whole.height // 2])
         again = build_moments(before, build_days(before, study, participant), study, participant)
         if not again.equals(whole.filter(pl.col("time_us") <= now)):
             moved.append(participant)
@@ -57,11 +58,12 @@ def blind_to_the_future(home: Home, study: Study, participants: list[str]) -> Ve
     return Verdict(True, f"moments of {len(chosen)} people are the same without what came later")
 
 
-def until(sources: Sources, now: int) -> Sources:
-    """Only what had ended by a time (UTC µs)."""
+def until(sources: Sources, now: int, today: Date) -> Sources:
+    """Only what had ended by a time (UTC µs), and daily values up to its local day."""
     spoken = pl.col("time_us") + (pl.col("duration_s") * 1e6).ceil().cast(pl.Int64)
     return Sources(
         sources.reports.filter(pl.col("time_us") <= now),
         {m: w.filter(pl.col("end_us") <= now) for m, w in sources.windows.items()},
         sources.clips.filter(spoken <= now),
+        sources.daily.filter(pl.col("day") <= today),
     )

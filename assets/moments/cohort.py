@@ -14,7 +14,7 @@ import polars as pl
 from assets.days import SECOND_US
 from assets.lake import Key, Lake
 from assets.moments.build import build_asked
-from assets.moments.table import DAYS, items_of, modalities, moments_table
+from assets.moments.table import days_table, items_of, modalities, moments_table
 from assets.moments.unit import NAME, source_parts
 from assets.study import Home, Study
 from assets.units import stamped
@@ -43,7 +43,7 @@ def load_moments(
 
 def load_cohort(home: Home, study: Study) -> Cohort:
     """Everyone's moments as the cohort that models work on."""
-    return cohort_from_frame(load_moments(home, study), items_of(study), modalities())
+    return cohort_from_frame(load_moments(home, study), items_of(study), modalities(study))
 
 
 def people(home: Home) -> list[str]:
@@ -111,7 +111,7 @@ def with_history(rows: pl.DataFrame, moments: pl.DataFrame, study: Study, *, nig
 
 def _row(home: Home, study: Study, participant: str, day: Date) -> dict[str, object]:
     lake, key = Lake(home.lake), Key(participant)
-    moments, days = lake.read(moments_table(study), key), lake.read(DAYS, key)
+    moments, days = lake.read(moments_table(study), key), lake.read(days_table(study), key)
     return build_asked(moments, days, study, participant, day)
 
 

@@ -13,19 +13,19 @@ import polars as pl
 
 from assets.lake import Key, Lake
 from assets.ledger import Ledger, digest
-from assets.moments.build import Sources, build_days, build_moments
-from assets.moments.table import DAYS, items_of, modalities, moments_table
+from assets.moments.build import DAILY_SCHEMA, Sources, build_days, build_moments
+from assets.moments.table import days_table, items_of, modalities, moments_table
 from assets.study import Home, Study
-from assets.tables import ACOUSTIC_TABLE, SELF_REPORTS, WINDOWED, Table
+from assets.tables import ACOUSTIC_TABLE, DAILY_VALUES, SELF_REPORTS, WINDOWED, Table
 from assets.units import Frames, Report, Unit, forget, run_unit, stamped
 
 NAME = "moments"
-CODE = "2"
+CODE = "3"
 ALL_DAYS = Date(1970, 1, 1)
 """The day under which a participant's moments, which belong to no single day, are stamped."""
 
 SOURCES = {
-    "recordings": (SELF_REPORTS,),
+    "recordings": (SELF_REPORTS, DAILY_VALUES),
     "physiology": tuple(WINDOWED.values()),
     "acoustic": (ACOUSTIC_TABLE,),
 }
@@ -34,7 +34,7 @@ SOURCES = {
 
 def moments_unit(study: Study) -> Unit:
     """The unit of work for this study's items."""
-    return Unit(NAME, CODE, (moments_table(study), DAYS), _compute, whole_participant=True)
+    return Unit(NAME, CODE, (moments_table(study), days_table(study)), _compute, whole_participant=True)
 
 
 def wanted_moments(home: Home, study: Study) -> dict[Key, str]:
@@ -81,7 +81,17 @@ def read_sources(home: Home, participant: str) -> Sources:
         parts = [lake.read(of, Key(participant, day), names) for name, day in days if name == of.name]
         return pl.concat(parts) if parts else of.empty().select(names)
 
-    return Sources(table(SELF_REPORTS), {m: table(t) for m, t in WINDOWED.items()}, table(ACOUSTIC_TABLE))
+    daily = [
+        lake.read(DAILY_VALUES, Key(participant, day), ["name", "value"]).select(pl.lit(day).alias("day"), pl.all())
+        for name, day in days
+        if name == DAILY_VALUES.name
+    ]
+    return Sources(
+        table(SELF_REPORTS),
+        {m: table(t) for m, t in WINDOWED.items()},
+        table(ACOUSTIC_TABLE),
+        pl.concat([pl.DataFrame(schema=DAILY_SCHEMA), *daily]),
+    )
 
 
 def _compute(home: Home, study: Study, participant: str, days: tuple[Date, ...]) -> Iterable[tuple[Date, Frames]]:
@@ -93,7 +103,7 @@ def _built(home: Home, study: Study, participant: str, under: tuple[Date, ...]) 
     days = build_days(sources, study, participant)
     moments = build_moments(sources, days, study, participant)
     for day in under:
-        yield day, {moments_table(study): moments, DAYS: days}
+        yield day, {moments_table(study): moments, days_table(study): days}
 
 
 def _settings(study: Study, participant: str) -> list[object]:
@@ -101,7 +111,7 @@ def _settings(study: Study, participant: str) -> list[object]:
     zones = study.participants.get(participant)
     return [
         [(i.name, i.low, i.high) for i in items_of(study)],
-        modalities(),
+        modalities(study),
         study.windows.model_dump(mode="json"),
         study.timezone,
         zones.model_dump(mode="json") if zones else None,

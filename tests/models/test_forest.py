@@ -6,7 +6,7 @@ import pytest
 from models.forest import Forest, grow, tables
 from models.history import seen_online
 from models.inputs import Inputs, build
-from models.mix import Held, Mix, choose
+from models.mix import Mix, choose
 from models.state_space import fit_population
 from tests.models.people import made_up
 
@@ -73,8 +73,8 @@ def test_timid_estimates_are_spread_further_than_bold_ones() -> None:
     usual = level + random.normal(0, 0.1, (4000, 1))
     timid = 0.5 + 0.8 * (level - 0.5)
     bold = 0.5 + 1.15 * (level - 0.5)
-    assert choose([Held(timid, timid, usual, answers)]).factor > 1.2
-    assert choose([Held(bold, bold, usual, answers)]).factor < 1.05
+    assert choose(timid, timid, usual, answers).factor > 1.2
+    assert choose(bold, bold, usual, answers).factor < 1.05
 
 
 def test_the_part_that_knows_nothing_gets_the_smaller_share() -> None:
@@ -82,5 +82,5 @@ def test_the_part_that_knows_nothing_gets_the_smaller_share() -> None:
     level = random.uniform(0.2, 0.8, (4000, 1))
     answers = np.clip(level + random.normal(0, 0.1, (4000, 1)), 0, 1)
     usual, nothing = level + random.normal(0, 0.1, (4000, 1)), np.full((4000, 1), 0.5)
-    assert choose([Held(level, nothing, usual, answers)]).share == 1.0
-    assert choose([Held(nothing, level, usual, answers)]).share == pytest.approx(0.3)
+    assert choose(level, nothing, usual, answers).share == 1.0
+    assert choose(nothing, level, usual, answers).share == pytest.approx(0.3)

@@ -12,8 +12,11 @@ def test_a_fresh_study_file_says_every_default_as_it_is(tmp_path: Path, study: S
 
 
 def test_a_fresh_study_file_names_every_setting() -> None:
-    written = tomllib.loads(study_text("study", "Europe/Berlin"))
+    text = study_text("study", "Europe/Berlin")
+    written = tomllib.loads(text)
     for name, section in Study.model_fields.items():
-        if name not in {"items", "participants"}:
+        if name in {"corrections", "formats", "participants"}:
+            assert f"# [{name}." in text
+        elif name != "items":
             keys = section.annotation.model_fields  # type: ignore[union-attr]
             assert set(written[name]) == set(keys), name

@@ -79,7 +79,7 @@ def live_in(home: Home, study: Study, participant: str, given: Sources) -> None:
     frames |= {table: given.windows[m] for m, table in WINDOWED.items()}
     for unit, tables in SOURCES.items():
         outputs: dict[Date, dict[str, str]] = {}
-        for table in tables:
+        for table in (t for t in tables if t in frames):
             days = pl.Series(calendar.days_of(frames[table]["time_us"].to_numpy()), dtype=pl.Date())
             for day in days.unique():
                 part = lake.write(table, frames[table].filter(days == day), Key(participant, day))

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -7,9 +8,11 @@ import pytest
 from assets.moments import build
 from assets.moments.aggregate import past
 from assets.moments.build import Sources
-from assets.moments.table import modalities, moments_table
+from assets.moments.table import items_of, modalities, moments_table
 from assets.study import Study
 from assets.tables import HRV_TABLE
+from models.cohort import cohort_from_frame
+from models.protocols import nightly_view
 from tests.assets.moments.rows import DAY_US, HOUR_US, MINUTE_US, START_US, clips, lived, reports, sources, windows
 
 NOON = START_US + 12 * HOUR_US
@@ -121,14 +124,49 @@ def test_what_a_night_asks_knows_the_past_and_yesterday_but_no_moment(study: Stu
     moments, days = build_moments(given, study, "P1"), build.build_days(given, study, "P1")
     seen = moments.filter(pl.col("hrv.hr_bpm").is_not_null() & (pl.col("day") < date(2026, 3, 4)))
     asked = build.build_asked(moments, days, study, "P1", date(2026, 3, 4))
-    assert asked["yesterday.hr_bpm"] == days.filter(pl.col("day") == date(2026, 3, 3))["hr_bpm"].item()
+    assert asked["yesterday.hr_bpm"] == days.filter(pl.col("day") == date(2026, 3, 3))["yesterday.hr_bpm"].item()
     assert asked["yesterday.hr_bpm.past_mean"] == pytest.approx(
-        days.filter(pl.col("day") < date(2026, 3, 3))["hr_bpm"].mean()
+        days.filter(pl.col("day") < date(2026, 3, 3))["yesterday.hr_bpm"].mean()
     )
     assert "y_happy" not in asked
     assert asked["hrv.hr_bpm"] is None
     assert asked["hrv.hr_bpm.past_mean"] == pytest.approx(seen["hrv.hr_bpm"].mean())
     assert asked["hrv.past_n"] == seen.height
+
+
+def with_sleep(study: Study, known: str) -> tuple[Sources, Study]:
+    """Sleep of 1 … 4 March, answered at noon of the 2nd … 4th; the study reads `sleep` and `steps`."""
+    said = {"columns": ["sleep", "steps"], "known": known}
+    told = Study.model_validate({**study.model_dump(exclude={"daily_values"}), "daily_values": said})
+    rows = [{"day": date(2026, 3, n), "name": "sleep", "value": 400.0 + n} for n in (1, 2, 3, 4)]
+    rows.append({"day": date(2026, 3, 2), "name": "not asked for", "value": 1.0})
+    answered = sources(reports([NOON + n * DAY_US for n in range(3)]))
+    return replace(answered, daily=pl.DataFrame(rows, schema=build.DAILY_SCHEMA)), told
+
+
+def test_a_daily_value_is_known_from_the_day_after(study: Study) -> None:
+    given, told = with_sleep(study, "next_day")
+    frame = build_moments(given, told, "P1")
+    assert frame["daily.sleep"].to_list() == [401.0, 402.0, 403.0]
+    assert frame["daily.sleep.past_mean"].to_list() == [None, 401.0, 401.5]
+    assert frame["daily.coverage"].to_list() == [0.5, 0.5, 0.5]
+    assert frame["daily.steps"].null_count() == 3
+    assert "daily.not asked for" not in frame.columns
+    asked = build.build_asked(frame, build.build_days(given, told, "P1"), told, "P1", date(2026, 3, 5))
+    assert asked["daily.sleep"] == 404.0
+
+
+def test_a_daily_value_of_the_same_day_is_unknown_the_night_before(study: Study) -> None:
+    given, told = with_sleep(study, "same_day")
+    frame = build_moments(given, told, "P1")
+    assert frame["today.sleep"].to_list() == [402.0, 403.0, 404.0]
+    assert frame["today.sleep.past_mean"].to_list() == [401.0, 401.5, 402.0]
+    asked = build.build_asked(frame, build.build_days(given, told, "P1"), told, "P1", date(2026, 3, 5))
+    assert asked["today.sleep"] is None
+    cohort = cohort_from_frame(frame.with_columns(participant=pl.lit("P1")), items_of(told), modalities(told))
+    nightly, _ = nightly_view(cohort)
+    assert np.isnan(nightly.modalities["today"].values).all()
+    assert not np.isnan(cohort.modalities["today"].values).all()
 
 
 def _with_another_future(given: Sources, now: int, rng: np.random.Generator) -> Sources:
