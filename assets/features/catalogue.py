@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from assets.features.egemaps import EGEMAPS_NAMES, egemaps_unit
 
 TASK_FORCE = "Task Force of the ESC and NASPE 1996"
-MAKOWSKI = "Makowski et al. 2022, Sensors 22:3998 (NeuroKit2)"
+PHAM = "Pham et al. 2021, Sensors 21:3998 (NeuroKit2)"
+MAKOWSKI = "Makowski et al. 2022, Entropy 24:1036 (NeuroKit2)"
 POSADA = "Posada-Quintero et al. 2016, Ann Biomed Eng 44:3124"
 HDCZA = "van Hees et al. 2018 (HDCZA)"
 EYBEN = "Eyben et al. 2016, eGeMAPSv02 (openSMILE)"
@@ -37,10 +38,14 @@ HRV = (
     Feature("lf_ms2", "ms²", "power at 0.04–0.15 Hz", TASK_FORCE),
     Feature("hf_ms2", "ms²", "power at 0.15–0.40 Hz", TASK_FORCE),
     Feature("lf_hf", "ratio", "LF over HF power", TASK_FORCE),
-    Feature("sd1_ms", "ms", "Poincaré width", MAKOWSKI),
-    Feature("sd2_ms", "ms", "Poincaré length", MAKOWSKI),
-    Feature("dfa_alpha1", "", "short-term scaling exponent of detrended fluctuation analysis, 4–11 beats", MAKOWSKI),
-    Feature("sampen", "", "sample entropy (m = 2, r = 0.2 SD)", MAKOWSKI),
+    Feature("sd1_ms", "ms", "Poincaré width", PHAM),
+    Feature("sd2_ms", "ms", "Poincaré length", PHAM),
+    Feature("dfa_alpha1", "", "short-term scaling exponent of detrended fluctuation analysis, 4–11 beats", PHAM),
+    Feature("sampen", "", "sample entropy (m = 2, r = 0.2 SD)", PHAM),
+    Feature("line_length_ms", "ms", "mean absolute successive difference", MAKOWSKI, chosen=False),  # RMSSD's kin
+    Feature("hjorth_complexity", "", "Hjorth complexity", MAKOWSKI, chosen=False),
+    Feature("svden", "bits", "entropy of the singular values of successive pairs", MAKOWSKI, chosen=False),
+    Feature("cwpen", "", "conditional weighted permutation entropy, order 3", MAKOWSKI, chosen=False),
 )
 EDA = (
     Feature("eda_mean_us", "µS", "mean skin conductance of valid samples", "Boucsein 2012"),

@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from assets.features.complexity import complexity
 from assets.features.nonlinear import dfa_alpha1, sample_entropy
 from assets.features.segments import Floats, Mask
 from assets.features.spectrum import band_powers
@@ -91,6 +92,7 @@ def window_hrv(nn_ms: Floats, time_s: Floats, follows: Mask) -> tuple[dict[str, 
     if float(nn_ms.std()) == 0:
         return row, Reason.NO_VARIATION
     row |= {"dfa_alpha1": dfa_alpha1(nn_ms, follows), "sampen": sample_entropy(nn_ms, follows)}
+    row |= complexity(nn_ms, follows)
     missing = any(value is None for value in row.values())
     return row, Reason.TOO_FEW_BEATS if missing else None
 

@@ -43,7 +43,7 @@ def sample_entropy(nn_ms: Floats, follows: Mask, dimension: int = 2, tolerance: 
         tolerance: largest difference of a match, in standard deviations.
     """
     radius = tolerance * float(nn_ms.std(ddof=1))
-    starts = _template_starts(follows, dimension + 1)
+    starts = template_starts(follows, dimension + 1)
     if len(starts) < 2:
         return None
     match = np.ones((len(starts), len(starts)), dtype=bool)
@@ -62,7 +62,7 @@ def _runs(follows: Mask) -> list[tuple[int, int]]:
     return list(zip(starts.tolist(), [*starts[1:].tolist(), len(follows)], strict=True))
 
 
-def _template_starts(follows: Mask, length: int) -> Ints:
+def template_starts(follows: Mask, length: int) -> Ints:
     """Where `length` intervals in a row begin without a gap among them."""
     chained = np.r_[False, follows[1:]]
     whole = np.ones(max(0, len(follows) - length + 1), dtype=bool)

@@ -107,7 +107,7 @@ def _preload() -> None:
 
 PHYSIOLOGY = Unit(
     name="physiology",
-    code="4",
+    code="5",
     tables=(BEATS, HRV_TABLE, EDA_TABLE, MOTION_TABLE, TEMPERATURE_TABLE, MINUTES),
     compute=_compute,
     preload=_preload,

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from assets.features.complexity import complexity
 from assets.features.hrv import HF_HZ, LF_HZ, hrv_features, time_domain, window_hrv
 from assets.features.nonlinear import dfa_alpha1, sample_entropy
 from assets.features.spectrum import band_powers
@@ -70,6 +71,7 @@ def test_two_stretches_count_as_two_in_entropy_and_fluctuations() -> None:
     swapped = np.r_[rr[150:], rr[:150]]  # nothing looks across the gap, so the order of the stretches is nothing
     assert sample_entropy(rr, follows) == pytest.approx(sample_entropy(swapped, follows))
     assert dfa_alpha1(rr, follows) == pytest.approx(dfa_alpha1(swapped, follows))
+    assert complexity(rr, follows) == pytest.approx(complexity(swapped, follows))
 
 
 @pytest.mark.parametrize("beats", [0, 1, 2, 4, 6, 12, 25, 59])

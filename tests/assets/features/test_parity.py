@@ -7,6 +7,7 @@ import pytest
 
 from assets.features import ppg
 from assets.features.artefacts import classify
+from assets.features.complexity import complexity
 from assets.features.decompose import decomposed, split
 from assets.features.hrv import HF_HZ, LF_HZ, poincare, time_domain, window_hrv
 from assets.features.nonlinear import dfa_alpha1, sample_entropy
@@ -124,3 +125,14 @@ def test_the_sympathetic_index_has_the_power_put_in_and_neurokits_up_to_its_ripp
     theirs = nk.eda_sympathetic(signal, sampling_rate=4, method="posada")["EDA_Sympathetic"]
     assert 10 ** (-1.1 / 10) < theirs / band < 1  # its filter ripples by 1 dB
     assert sympathetic([(signal + 8 + 0.01 * time, 4.0)])[0] == pytest.approx(band, rel=1e-6)
+
+
+@pytest.mark.parametrize("rr", SERIES)
+def test_complexity_indices_equal_neurokit(rr: np.ndarray) -> None:
+    rr = rr + 0.01 * np.random.default_rng(0).random(len(rr))  # equal neighbours have no order, and theirs is arbitrary
+    found = complexity(rr, whole(len(rr)))
+    assert found["line_length_ms"] == pytest.approx(np.abs(np.diff(rr)).mean(), rel=1e-9)
+    assert found["hjorth_complexity"] == pytest.approx(nk.complexity_hjorth(rr)[0], rel=1e-6)
+    assert found["svden"] == pytest.approx(nk.entropy_svd(rr)[0], rel=1e-6)
+    theirs, _ = nk.entropy_permutation(rr, dimension=3, weighted=True, conditional=True)
+    assert found["cwpen"] == pytest.approx(theirs, rel=1e-6)
