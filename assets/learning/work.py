@@ -18,8 +18,7 @@ from assets.units import stamped
 from models.settings import Settings
 
 BESIDE_FITTING = {
-    "controls.py", "errors.py", "frame.py", "gate.py", "guards.py", "newcomers.py", "pyfunc.py", "registry.py",
-    "served.py",
+    "controls.py", "errors.py", "frame.py", "gate.py", "guards.py", "pyfunc.py", "registry.py", "served.py",
 }  # fmt: skip
 """Files of `models/` that no fitted number depends on."""
 

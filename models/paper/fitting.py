@@ -169,7 +169,7 @@ def _train(model: PaperModel, given: Answers, progress: Progress | None) -> None
             losses = criterion.losses(score, answers[rows], answered)
             combined = combine.combine(losses)
             if tables:  # their density is per row and keeps its share whatever the weighting scales losses by
-                scale = (combined / losses.sum().clamp(min=1e-6)).detach().abs() / len(answers)
+                scale = torch.autograd.grad(combined, losses, retain_graph=True)[0].mean() / len(answers)
                 density = network.personal.penalty(len(answers) / network.personal.people, model.noise)
                 combined = combined + scale * density
             optimiser.zero_grad()

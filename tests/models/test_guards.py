@@ -49,7 +49,10 @@ def test_windows_that_overlap_the_training_stretch_are_refused(cohort: Cohort) -
         guard_windows(Split("P1", cohort, split.train, split.test, frozen(cohort).seen))
 
 
-@pytest.mark.parametrize("name", [n for n in BASELINES if n != "ar1_ou"])
+SLOW = ("ar1_ou", "boosted_trees")  # shown the same in test_baselines.py and test_trees.py
+
+
+@pytest.mark.parametrize("name", [n for n in BASELINES if n not in SLOW])
 def test_every_baseline_is_blind_to_answers_that_it_may_not_see(cohort: Cohort, name: str) -> None:
     def honest(split: Split) -> Floats:
         return BASELINES[name]().fit(split.cohort, split.train, split.seen).predict(split.cohort, split.seen)

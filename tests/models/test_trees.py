@@ -13,7 +13,7 @@ from tests.models.people import made_up
 
 
 def test_they_add_to_a_weighted_mean_what_the_body_says() -> None:
-    cohort = made_up(people=12, days=14, items=1, coupling=2.0)
+    cohort = made_up(people=8, days=12, items=1, coupling=2.0)
     hrv = cohort.modalities["hrv"]
     cohort = replace(cohort, answers=50 + 12 * hrv.values[:, :1])
     split = online(cohort)

@@ -71,6 +71,7 @@ def test_every_weighting_trains(cohort: Cohort, kind: str) -> None:
 def test_every_loss_trains(cohort: Cohort, loss: str) -> None:
     model = fit_paper(cohort, frozen(cohort).train, Design("max", "heads", "equal", loss), QUICK)
     assert agreement(model, cohort) > 0.15
+    assert model.network.personal.tables["bias"].abs().max() > 0.02
     assert model.design.name == f"max/heads/equal/{loss}"
 
 
