@@ -166,12 +166,12 @@ def _times(column: pl.Series, form: Format, source: Source, context: Context) ->
     if form.unit == "iso":
         calendar = Calendar((), (form.zone,)) if form.zone else context.calendar
         return written_us(column.cast(pl.String).fill_null(""), calendar)
-    numbers = _numbers(column, form)
-    whole = column.cast(pl.Int64, strict=False).fill_null(0).to_numpy()
-    factor = _TO_US[form.unit]
+    numbers, factor = _numbers(column, form), _TO_US[form.unit]
+    readable = np.isfinite(numbers) & (np.abs(numbers) < _LATEST_US / factor)
+    numbers = np.where(readable, numbers, 0.0)
+    whole = np.where(readable, column.cast(pl.Int64, strict=False).fill_null(0).to_numpy(), 0)
     exact = whole // 1000 if form.unit == "ns" else whole * int(factor)
-    found = np.where(numbers == whole, exact, np.round(np.nan_to_num(numbers) * factor)).astype(np.int64)
-    readable = np.isfinite(numbers) & (np.abs(numbers * factor) < _LATEST_US)
+    found = np.where(numbers == whole, exact, np.round(numbers * factor).astype(np.int64))
     if form.relative:
         start = told_start(source, context)
         if start is None:
