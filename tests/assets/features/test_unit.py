@@ -7,9 +7,11 @@ import dagster as dg
 import numpy as np
 import pytest
 
+from assets.features import physiology
 from assets.features.acoustic import ACOUSTIC_UNIT, wanted_acoustic
 from assets.features.assets import assets
 from assets.features.physiology import PHYSIOLOGY, tidy_physiology, wanted_physiology
+from assets.features.summary import SUMMARY_UNIT, wanted_summaries
 from assets.lake import Key, Lake
 from assets.ledger import Ledger, Stamp
 from assets.study import Home, Study
@@ -76,6 +78,37 @@ def test_a_day_alone_a_range_and_two_workers_give_the_same_bytes(
     assert len(report.computed) == 2
     assert contents(home) == contents(other)
     assert {len(v) for v in contents(home).values()} == {6}
+
+
+def test_a_run_killed_between_two_days_goes_on_to_the_same_bytes(
+    home: Home, study: Study, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, days = Home(tmp_path_factory.mktemp("whole")), physiology.day_features
+    for place in (home, whole):
+        record(place, "P001", 0, seed=1)
+        record(place, "P001", 1, seed=2)
+    run_unit(PHYSIOLOGY, whole, study, wanted_physiology(whole, study), quiet=True)
+    calls = []
+
+    def killed(*args: object) -> object:
+        calls.append(args)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return days(*args)
+
+    monkeypatch.setattr(physiology, "day_features", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run_unit(PHYSIOLOGY, home, study, wanted_physiology(home, study), quiet=True)
+    assert len(contents(home)) == 1
+    monkeypatch.setattr(physiology, "day_features", days)
+    report = run_unit(PHYSIOLOGY, home, study, wanted_physiology(home, study), quiet=True)
+    assert (len(report.computed), report.skipped) == (1, 1)
+    assert contents(home) == contents(whole)
+    for place in (home, whole):
+        run_unit(SUMMARY_UNIT, place, study, wanted_summaries(place, study), quiet=True)
+    summaries = [{k: dict(s.outputs) for k, s in stamped(place, SUMMARY_UNIT)} for place in (home, whole)]
+    assert summaries[0] == summaries[1]
+    assert len(summaries[0]) == 2
 
 
 def test_an_unchanged_day_is_not_computed_again_and_a_changed_one_is(home: Home, study: Study) -> None:
