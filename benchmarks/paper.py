@@ -28,6 +28,9 @@ from models.paper.grid import Bench, Cell, Result, Row, Store, references, run_c
 from pipeline.experiments import bar
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "results.md"
+CAUTION = "Simulated body and voice carry affect by construction: this compares designs, not how well real people are read."
+    "Simulated body and voice carry affect by construction: this compares designs and says nothing of real people."
+)
 SHOWN = 12  # cells at each end of the table in the page
 
 
@@ -63,7 +66,7 @@ def _section(rows: list[Row], command: str, answers: int, seconds: float) -> str
     told = (
         f"{command}: a simulated study, P1 (the last fifth of each person's answers after a gap of 12 h, {answers} of "
         f"them, none of which anyone sees). {len(cells_only)} cells took {seconds / 60:.0f} minutes on one core. "
-        f"{summary(plainly)}"
+        f"{summary(plainly)} {CAUTION}"
     )
     lines = [
         "## The paper's grid",
