@@ -28,8 +28,8 @@ from models.paper.grid import Bench, Cell, Result, Row, Store, references, run_c
 from pipeline.experiments import bar
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "results.md"
-CAUTION = "Simulated body and voice carry affect by construction: this compares designs, not how well real people are read."
-    "Simulated body and voice carry affect by construction: this compares designs and says nothing of real people."
+CAUTION = (
+    "Simulated body and voice carry affect by construction: this compares designs, not how well real people are read."
 )
 SHOWN = 12  # cells at each end of the table in the page
 
