@@ -67,13 +67,13 @@ class DayFrames:
 
 
 def png(figure: Figure, most_bytes: int | None = None) -> bytes:
-    """A figure as the bytes of a PNG of 128 colours; the largest of some resolutions that is small enough."""
+    """A figure as the bytes of a PNG of 255 colours; the largest of some resolutions that is small enough."""
     from PIL import Image
 
     for dpi in (DPI,) if most_bytes is None else SMALLER_DPIS:
         drawn, packed = io.BytesIO(), io.BytesIO()
         figure.savefig(drawn, format="png", dpi=dpi)
-        picture = Image.open(drawn).convert("RGB").quantize(128, dither=Image.Dither.NONE)
+        picture = Image.open(drawn).convert("RGB").quantize(255, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
         picture.save(packed, format="PNG", optimize=True)
         if most_bytes is None or len(packed.getvalue()) <= most_bytes:
             break
@@ -128,9 +128,17 @@ def _pulse(axes: Axes, day: DayFrames) -> None:
     said = "pulse (a.u.)" if name == "bvp" else "ECG"
     found = f"{day.beats.height:,} beats, {_share(day.beats)} of intervals valid"
     _name(axes, said, found + (f"; {device.height:,} from the device (blue)" if device.height else ""))
-    rr = day.beats.filter(pl.col("rr_ms").is_not_null() & ~pl.col("valid"))
-    ends = rr["time_us"].to_numpy()
-    _strip(axes, day, zip(ends - rr["rr_ms"].to_numpy() * 1e3, ends, strict=True))
+    _strip(axes, day, _unused_pulse(day))
+
+
+def _unused_pulse(day: DayFrames) -> list[tuple[float, float]]:
+    """Intervals that are not valid; over many hours, minutes of which most are not."""
+    known = day.beats.filter(pl.col("rr_ms").is_not_null())
+    if day.shown[1] - day.shown[0] <= SHORT_H * 3.6e9:
+        wrong = known.filter(~pl.col("valid"))
+        return list(wrong.select(pl.col("time_us") - pl.col("rr_ms") * 1e3, end="time_us").iter_rows())
+    minutes = known.group_by(minute=pl.col("time_us") // 60_000_000 * 60_000_000).agg(share=pl.col("valid").mean())
+    return [(m, m + 60_000_000) for m in minutes.filter(pl.col("share") < 0.5)["minute"].to_list()]
 
 
 def _share(beats: pl.DataFrame) -> str:
@@ -204,14 +212,20 @@ def _responses(axes: Axes, day: DayFrames) -> None:
 
 
 def _movement(axes: Axes, day: DayFrames) -> None:
-    rows = day.minutes
+    rows = day.minutes.with_columns(time=pl.from_epoch("time_us", "us"))
     _ground(axes, day, [(t, t + 60_000_000) for t in rows["time_us"].to_list()])
     moved = rows.filter(pl.col("enmo_mg").is_not_null())
     axes.bar([_hours(day, t) for t in moved["time_us"]], moved["enmo_mg"], width=1 / 60, align="edge", color=PULSE)
     axes.set_ylim(0, max(50.0, float(moved["enmo_mg"].quantile(0.995) or 0)) * 1.25)
     _strip(axes, day, [(t, t + 60_000_000) for t in rows.filter(pl.col("worn") == False)["time_us"]])  # noqa: E712
     warm = axes.twinx()
-    warm.plot([_hours(day, t) for t in rows["time_us"]], rows["temp_c"].fill_null(np.nan), color=WARM, linewidth=1.0)
+    rows = rows.upsample("time", every="1m") if rows.height else rows  # a line does not cross what is missing
+    warm.plot(
+        [_hours(day, t) for t in rows["time"].dt.epoch("us")],
+        rows["temp_c"].fill_null(np.nan),
+        color=WARM,
+        linewidth=1.0,
+    )
     warm.tick_params(colors=WARM, labelsize=7, length=2)
     for spine in warm.spines.values():
         spine.set_visible(False)
