@@ -10,6 +10,7 @@ nothing in a part depends on when or by whom it was written. The root is a path 
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -72,9 +73,14 @@ class Lake:
             return table.empty().select(columns or pl.all())
         with self._files.open_input_file(path) as source:
             # Polars decodes a wide part five times faster than pyarrow does.
-            frame = pl.read_parquet(source.read(), columns=columns)
-        there = set(frame.columns)
-        return frame.cast({c.name: c.dtype for c in table.columns if c.name in there})
+            data = source.read()
+        there = set(pl.read_parquet_schema(io.BytesIO(data)))
+        frame = pl.read_parquet(data, columns=[c for c in columns if c in there] if columns else None)
+        declared = [c for c in table.columns if columns is None or c.name in columns]
+        # A part written before a column was declared has none of it: it is null there.
+        return frame.select(
+            pl.col(c.name).cast(c.dtype) if c.name in there else pl.lit(None, c.dtype).alias(c.name) for c in declared
+        )
 
     def read_all(
         self, table: Table, *, participants: set[str] | None = None, dates: set[Date] | None = None

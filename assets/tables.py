@@ -239,6 +239,12 @@ PREDICTIONS = Table(
         _col("answers_before", pl.Int64(), "count", "answers of this person known when it was given"),
         _col("model_version", pl.Int64(), "", "version of macro-micro that gave it"),
         _col("known_until_us", pl.Int64(), "µs UTC", "nothing after this time was used"),
+        _col(
+            "why",
+            pl.List(pl.Struct({"part": pl.String(), "moved": pl.Float64()})),
+            "scale units",
+            "what each modality, the person's history and own parameters moved the estimate by",
+        ),
     ),
     order=("item",),
 )

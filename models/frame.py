@@ -31,6 +31,7 @@ OUTPUT = {
     "high": pl.Float64(),
     "known_person": pl.Boolean(),
 }
+WHY = "why."  # before the name of a part, in the columns that say what it moved the estimate by
 
 
 class Estimates(Protocol):
@@ -67,6 +68,14 @@ class Predictor(Protocol):
     def predict(self, cohort: Cohort, rows: Ints, *, nightly: bool = False) -> Estimates:
         """Predict some rows of a cohort from what lies before each."""
 
+    def contributions(self, cohort: Cohort, rows: Ints, *, nightly: bool = False) -> Mapping[str, Floats]:
+        """What each part of what is known moves the estimates of some rows by."""
+
+
+def parts(features: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """What may contribute to an estimate: each modality, the person's answers, the person's own parameters."""
+    return (*features, "history", "person")
+
 
 def predict_frame(model: Predictor, frame: pl.DataFrame) -> pl.DataFrame:
     """Predict every row of a pyfunc frame.
@@ -76,13 +85,15 @@ def predict_frame(model: Predictor, frame: pl.DataFrame) -> pl.DataFrame:
         frame: the columns of the module's docstring; `day` as date, datetime or ISO text.
 
     Returns:
-        Long: `participant, time_us, item, value, low, high, known_person`, rows in the order asked, items in theirs.
+        Long: `participant, time_us, item, value, low, high, known_person`, then `why.<part>`: what each modality,
+        the person's `history` and the `person`'s own parameters moved the estimate by, in scale units. Rows in the
+        order asked, items in theirs.
 
     Raises:
         CohortError: a needed column is absent or of the wrong shape.
     """
     cohort, rows = unfold(frame, model.items, model.features)
-    value, low, high = _said(model, cohort, rows, nightly_rows(frame))
+    said = _said(model, cohort, rows, nightly_rows(frame))
     items = [i.name for i in model.items]
     known = frame["participant"].cast(pl.String).is_in(list(model.participants))
     return pl.DataFrame(
@@ -90,12 +101,11 @@ def predict_frame(model: Predictor, frame: pl.DataFrame) -> pl.DataFrame:
             "participant": np.repeat(frame["participant"].cast(pl.String).to_numpy(), len(items)),
             "time_us": np.repeat(frame["time_us"].to_numpy(), len(items)),
             "item": items * frame.height,
-            "value": value.ravel(),
-            "low": low.ravel(),
-            "high": high.ravel(),
+            **{name: said[name].ravel() for name in ("value", "low", "high")},
             "known_person": np.repeat(known.to_numpy(), len(items)),
+            **{f"{WHY}{part}": said[part].ravel() for part in parts(model.features)},
         },
-        schema=OUTPUT,
+        schema=OUTPUT | {f"{WHY}{part}": pl.Float64() for part in parts(model.features)},
     )
 
 
@@ -106,14 +116,17 @@ def nightly_rows(frame: pl.DataFrame) -> Mask:
     return frame["nightly"].cast(pl.Boolean).fill_null(False).to_numpy()
 
 
-def _said(model: Predictor, cohort: Cohort, rows: Ints, nightly: Mask) -> tuple[Floats, Floats, Floats]:
-    """Value, low and high, each (rows, items); rows of the night before are predicted as such."""
-    out = np.full((3, len(rows), len(model.items)), np.nan)
+def _said(model: Predictor, cohort: Cohort, rows: Ints, nightly: Mask) -> dict[str, Floats]:
+    """Value, ends and contributions, each (rows, items); rows of the night before are predicted as such."""
+    names = ("value", "low", "high", *parts(model.features))
+    out = {name: np.full((len(rows), len(model.items)), np.nan) for name in names}
     for which, by_night in ((~nightly, False), (nightly, True)):
         if which.any():
             said = model.predict(cohort, rows[which], nightly=by_night)
-            out[:, which] = said.value, said.low, said.high
-    return out[0], out[1], out[2]
+            moved = model.contributions(cohort, rows[which], nightly=by_night)
+            for name, values in {"value": said.value, "low": said.low, "high": said.high, **moved}.items():
+                out[name][which] = values
+    return out
 
 
 def unfold(frame: pl.DataFrame, items: Sequence[Item], features: Mapping[str, Sequence[str]]) -> tuple[Cohort, Ints]:

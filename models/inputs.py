@@ -8,7 +8,8 @@ at the same time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -47,6 +48,21 @@ class Inputs:
             {m: v[rows] for m, v in self.values.items()},
             {m: v[rows] for m, v in self.masks.items()},
         )
+
+    def without(self, modality: str) -> Inputs:
+        """The same rows as if a modality had not been measured."""
+        nothing = {modality: torch.zeros_like(self.values[modality])}
+        absent = {modality: torch.zeros_like(self.masks[modality])}
+        return replace(self, values=self.values | nothing, masks=self.masks | absent)
+
+
+def stacked(parts: Sequence[Inputs]) -> Inputs:
+    """Rows of several inputs below each other."""
+    return Inputs(
+        *(torch.cat([getattr(p, name) for p in parts]) for name in ("baseline", "history", "context", "person")),
+        {m: torch.cat([p.values[m] for p in parts]) for m in parts[0].values},
+        {m: torch.cat([p.masks[m] for p in parts]) for m in parts[0].masks},
+    )
 
 
 def mixed(rows: Tensor, one: Inputs, other: Inputs, of_other: Tensor) -> Inputs:

@@ -8,7 +8,7 @@ person that the row may see; who else is in the cohort never matters. Training b
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -16,11 +16,11 @@ import torch
 from models.cohort import Cohort, Floats, Ints, Item, Mask
 from models.errors import CohortError
 from models.forest import Forest
-from models.history import history, seen_online
-from models.inputs import Inputs, build
+from models.history import NONE, history, seen_online
+from models.inputs import Inputs, build, stacked
 from models.intervals import Intervals
 from models.mix import Mix
-from models.network import Ensemble
+from models.network import Ensemble, macro_only
 from models.protocols import nightly_view
 from models.settings import Settings
 from models.standardise import Standard
@@ -104,6 +104,31 @@ class MacroMicro:
         if rows is not None:
             inputs = inputs.take(torch.from_numpy(np.arange(len(cohort))[rows]))
         return np.asarray(cohort.low + cohort.span * self.estimate(inputs, nightly=nightly))
+
+    def contributions(
+        self, cohort: Cohort, rows: Ints | Mask | None = None, *, nightly: bool = False, seen: Ints | None = None
+    ) -> dict[str, Floats]:
+        """What each part of what is known moves the estimates by, each (rows, items) in scale units.
+
+        By ablation to the mask: the estimate less what it would be had the modality not been measured (each modality's
+        name), had the person never answered (`history`), were the person unknown to the model (`person`). Parts act
+        together, so they need not add up. Arguments as in `predict`.
+        """
+        self._check(cohort)
+        if nightly:
+            cohort, by_night = nightly_view(cohort)
+            seen = by_night if seen is None else seen
+        seen = seen_online(cohort) if seen is None else seen
+        chosen = torch.from_numpy(np.arange(len(cohort))[slice(None) if rows is None else rows])
+        whole, fresh = (
+            build(cohort, known, self.population, self.standards, self._known).take(chosen)
+            for known in (seen, np.full(len(cohort), NONE))
+        )
+        without = {name: whole.without(name) for name in self.standards}
+        without["history"] = replace(whole, baseline=fresh.baseline, history=fresh.history, context=fresh.context)
+        without["person"] = macro_only(whole, len(self.participants))
+        said = np.split(self.estimate(stacked([whole, *without.values()]), nightly=nightly), len(without) + 1)
+        return {name: cohort.span * (said[0] - other) for name, other in zip(without, said[1:], strict=True)}
 
     def estimate(self, inputs: Inputs, *, nightly: bool = False) -> Floats:
         """Network and trees as one, (rows, items) in units of the span, kept inside the scale."""

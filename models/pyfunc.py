@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from models.cohort import Item
-from models.frame import OUTPUT, Predictor
+from models.frame import OUTPUT, WHY, Predictor, parts
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
@@ -43,6 +43,7 @@ def signature(items: Sequence[Item], features: Mapping[str, Sequence[str]]) -> M
     said: list[ColSpec | TensorSpec] = [
         ColSpec(kinds.get(kind, DataType.boolean), name) for name, kind in OUTPUT.items()
     ]
+    said += [ColSpec(DataType.double, f"{WHY}{part}") for part in parts(features)]
     return ModelSignature(Schema([*asked, *lists, nightly, *optional]), Schema(said))
 
 

@@ -15,6 +15,7 @@ import polars as pl
 from assets.errors import StudyError
 from assets.moments.cohort import asked, people
 from assets.study import PARTICIPANT_PATTERN, Home, Study
+from models.frame import WHY
 from models.registry import CHAMPION, Registry
 
 
@@ -50,8 +51,13 @@ def estimate(home: Home, study: Study, participant: str) -> tuple[dict[str, Any]
         "model_version": version.number,
         "coverage": study.gate.coverage,
         "updated": _iso(version.trained_until_us or None),
-        "items": said.select("item", "value", "low", "high").to_dicts(),
+        "items": [_item(row) for row in said.iter_rows(named=True)],
     }, frame
+
+
+def _item(row: dict[str, Any]) -> dict[str, Any]:
+    why = {name.removeprefix(WHY): value for name, value in row.items() if name.startswith(WHY)}
+    return {name: row[name] for name in ("item", "value", "low", "high")} | {"why": why}
 
 
 def _iso(time_us: int | None) -> str | None:

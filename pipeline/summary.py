@@ -86,10 +86,11 @@ def show_dumps(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
 def show_estimate(console: Console, said: Mapping[str, Any]) -> None:
     """One person's estimates with their intervals."""
     table = Table(box=box.SIMPLE_HEAD, title=f"{said['participant']}, {said['day']}", title_justify="left")
-    for name in ("item", "estimate", f"{said['coverage']:.0%} interval"):
-        table.add_column(name, justify="left" if name == "item" else "right")
+    for name in ("item", "estimate", f"{said['coverage']:.0%} interval", "moved most by"):
+        table.add_column(name, justify="left" if name in {"item", "moved most by"} else "right")
     for item in said["items"]:
-        table.add_row(item["item"], f"{item['value']:.1f}", f"{item['low']:.1f} – {item['high']:.1f}")
+        interval = f"{item['low']:.1f} – {item['high']:.1f}"
+        table.add_row(item["item"], f"{item['value']:.1f}", interval, _why(item["why"]))
     console.print(table)
     who = "known to the model" if said["known_person"] else "new: the model has no parameters of this person"
     if not said["in_study"]:
@@ -98,6 +99,12 @@ def show_estimate(console: Console, said: Mapping[str, Any]) -> None:
     last = f", the last at {said['last_answer']}" if said["last_answer"] else ""
     console.print(f"From {said['answers_before']} earlier answers{last}.", highlight=False)
     console.print(f"macro-micro version {said['model_version']}, updated {said['updated']}.", highlight=False)
+
+
+def _why(moved: Mapping[str, float]) -> str:
+    """The parts that moved an estimate most, those that moved it by less than a tenth of a unit left out."""
+    most = sorted(moved.items(), key=lambda part: -abs(part[1]))[:3]
+    return ", ".join(f"{name} {value:+.1f}" for name, value in most if abs(value) >= 0.1)
 
 
 def show_evaluation(console: Console, table: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> None:

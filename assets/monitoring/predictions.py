@@ -58,13 +58,16 @@ def predict_day(home: Home, study: Study) -> Given:
 
 def said_by(home: Home, study: Study, version: Version, frame: pl.DataFrame) -> pl.DataFrame:
     """A version's predictions of an asked frame, with the columns of PREDICTIONS but `known_until_us`."""
-    from models.frame import predict_frame
+    from models.frame import WHY, parts, predict_frame
     from models.packaging import load
 
     model = load(registry_of(home, study).folder_of(version) / "artifacts" / "model")
     before = frame.select("participant", answers_before=pl.col("past_age_h").list.len().cast(pl.Int64))
     said = predict_frame(model, frame).join(before, on="participant", maintain_order="left")
-    return said.with_columns(model_version=pl.lit(version.number, pl.Int64()))
+    why = [
+        pl.struct(pl.lit(part).alias("part"), pl.col(f"{WHY}{part}").alias("moved")) for part in parts(model.features)
+    ]
+    return said.with_columns(pl.concat_list(why).alias("why"), model_version=pl.lit(version.number, pl.Int64()))
 
 
 def predictions(home: Home, study: Study) -> dg.AssetsDefinition:

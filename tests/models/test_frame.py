@@ -6,7 +6,7 @@ import pytest
 
 from models.cohort import cohort_from_frame
 from models.errors import CohortError
-from models.frame import predict_frame, unfold
+from models.frame import OUTPUT, predict_frame, unfold
 from tests.models.tiny import FEATURES, ITEMS, Tiny
 
 HOUR_US = 3_600_000_000
@@ -32,10 +32,13 @@ def values(frame: pl.DataFrame) -> list[float]:
 
 def test_a_row_is_answered_from_the_past_it_brings() -> None:
     said = predict_frame(Tiny(), asked())
-    assert said.rows() == [
+    assert said.select(list(OUTPUT)).rows() == [
         ("P1", NOON_US, "happy", 50.12, 49.12, 51.12, True),
         ("P1", NOON_US, "sad", 3.12, 2.12, 4.12, True),
     ]
+    assert said.select("^why.*$").row(0, named=True) == {
+        "why.hrv": 1.0, "why.yesterday": 0.0, "why.history": 0.0, "why.person": 0.0,
+    }  # fmt: skip
 
 
 def test_a_row_asked_the_night_before_knows_no_body_of_the_moment_and_says_wider_intervals() -> None:

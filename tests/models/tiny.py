@@ -36,6 +36,10 @@ class Tiny:
         width = 2.0 if nightly else 1.0
         return Said(value, value - width, value + width)
 
+    def contributions(self, cohort: Cohort, rows: Ints, *, nightly: bool = False) -> dict[str, Floats]:
+        nothing = np.zeros((len(rows), len(self.items)))
+        return {"hrv": nothing + 1.0, "yesterday": nothing, "history": nothing, "person": nothing}
+
     @staticmethod
     def _one(cohort: Cohort, row: int, *, nightly: bool) -> Floats:
         own = (cohort.person == cohort.person[row]) & (cohort.time_us < cohort.time_us[row])
