@@ -59,7 +59,10 @@ class Inputs:
 def stacked(parts: Sequence[Inputs]) -> Inputs:
     """Rows of several inputs below each other."""
     return Inputs(
-        *(torch.cat([getattr(p, name) for p in parts]) for name in ("baseline", "history", "context", "person")),
+        torch.cat([p.baseline for p in parts]),
+        torch.cat([p.history for p in parts]),
+        torch.cat([p.context for p in parts]),
+        torch.cat([p.person for p in parts]),
         {m: torch.cat([p.values[m] for p in parts]) for m in parts[0].values},
         {m: torch.cat([p.masks[m] for p in parts]) for m in parts[0].masks},
     )

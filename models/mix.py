@@ -2,9 +2,9 @@
 
 A cautious estimate lies too close to the centre: it has the smaller absolute error and the smaller concordance.
 Spreading estimates raises CCC and worsens MAE, so that either is easily bought with the other. Both numbers are chosen
-on held-back answers where both gains together are largest, a rise in CCC of .02 counting as much as a fall in MAE of
-3 %. What matters is how the gains change from one mix to the next, not how large they are: with less to learn from than
-the model will have in the end, held-back answers tell the first well and the second badly.
+on held-back answers where the *product* of the two gains over an exponentially weighted mean of past answers is largest
+(Nash's bargain between two parties with one thing to divide): no unit weighs one against the other, and neither gain is
+given up for the other.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ from models.metrics import mae, pooled_ccc, sums
 
 SHARES = np.arange(0.3, 1.01, 0.1)
 FACTORS = np.arange(1.0, 1.25, 0.03)
-CCC_WORTH, MAE_WORTH = 0.02, 0.03
-CLEARLY = 0.03  # of those worths: what a smaller share or a wider spread must bring
+CLEARLY = 1.02  # how much more a smaller share or a wider spread must bring
 
 
 @dataclass(frozen=True)
@@ -38,18 +37,18 @@ class Mix:
 
 
 def choose(network: Floats, trees: Floats, reference: Floats, answers: Floats) -> Mix:
-    """The mix with the largest gains over a reference, both together; the plainest of those about as good.
+    """The mix with the largest product of gains over a reference; the plainest of those about as good.
 
     All arguments are (rows, items) in units of the span: what network, trees and reference say of held-back rows, and
     their answers, NaN where there is none.
     """
     usual, centre = _agreement_and_error(reference, answers), (network + trees).mean(0) / 2
-    best, most = Mix(1.0, 1.0, centre), -np.inf
+    best, most = Mix(1.0, 1.0, centre), 0.0
     for factor, share in product(FACTORS, SHARES[::-1]):
         mix = Mix(round(float(share), 2), round(float(factor), 2), centre)
         agreement, error = _agreement_and_error(mix.of(network, trees), answers)
-        gain = (agreement - usual[0]) / CCC_WORTH + (1 - error / usual[1]) / MAE_WORTH
-        if gain > most + CLEARLY:
+        gain = max(agreement - usual[0], 0.0) * max(1 - error / usual[1], 0.0)
+        if gain > CLEARLY * most:
             best, most = mix, gain
     return best
 
