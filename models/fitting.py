@@ -9,9 +9,9 @@ fit go on where it stopped and end with the same bits. Evaluation on other answe
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -131,11 +131,9 @@ def _learn(model: MacroMicro, cohort: Cohort, held: Held, checkpoint: Path | Non
         again = material.training(network, cohort.labelled)
         network.load_state_dict(again.train(training.best_epoch, _under(checkpoint, f"member{member}"), progress))
         members.append(network)
-    members = members or [network]
-    model.network = Ensemble(members)
+    model.network = Ensemble(members or [network])
     if model.mixes:
         model.forest = material.forest(cohort.labelled)
-        _respread(model, members, material, cohort.labelled)
 
 
 def _mix(model: MacroMicro, cohort: Cohort, held: Held, material: _Material) -> None:
@@ -150,19 +148,6 @@ def _mix(model: MacroMicro, cohort: Cohort, held: Held, material: _Material) -> 
         usual = Ewma().fit(view, held.learn, seen).predict(view, seen)[held.check]
         reference = (usual - cohort.low) / cohort.span
         model.mixes[name] = choose(model.of_network(rows), trees, reference, material.unit[held.check])
-
-
-def _respread(model: MacroMicro, members: Sequence[Network], material: _Material, rows: Mask) -> None:
-    """Make the members' mean spread as far as one network alone is: the factors were chosen for one."""
-    for name, view in zip(VIEWS, material.views, strict=True):
-        inputs, spreads = view.take(_index(rows)), []
-        for some in (members, *([member] for member in members)):
-            model.network = Ensemble(some)
-            spreads.append(float(model.estimate(inputs, nightly=name == VIEWS[1]).std(0).mean()))
-        together, *alone = spreads
-        mix = model.mixes[name]
-        model.mixes[name] = replace(mix, factor=mix.factor * float(np.mean(alone)) / max(together, 1e-9))
-    model.network = Ensemble(members)
 
 
 @dataclass(frozen=True)

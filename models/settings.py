@@ -32,7 +32,7 @@ class Settings:
     modality_dropout: float = 0.2
     rank: int = 4
     slopes: int = 6
-    members: int = 2
+    members: int = 4
     trees: int = 120
     weighting: str = "druw"
     mae_weight: float = 1.0

@@ -47,6 +47,24 @@ def test_predictions_behind_the_table_are_handed_on(evaluation: Evaluation, coho
     np.testing.assert_array_equal(tested.values[MODEL], tested.interval.value)
 
 
+def test_the_body_is_told_to_help_where_it_does_and_by_night_it_cannot(evaluation: Evaluation) -> None:
+    without = evaluation.table["P2"][MODEL]["without"]
+    assert set(without) == {"hrv", "body_and_voice"}
+    assert without["hrv"]["ccc"]["ci"][0] > 0.05
+    assert without["hrv"]["mae"]["ci"][0] > 0
+    assert "hrv" not in evaluation.table["P2N"][MODEL].get("without", {})
+
+
+def test_a_body_that_says_nothing_is_told_to_give_no_gain() -> None:
+    cohort = made_up(people=10, days=12, coupling=2.0)
+    shuffled = np.random.default_rng(3).permutation(len(cohort))
+    hrv = cohort.modalities["hrv"]
+    noise = replace(hrv, values=hrv.values[shuffled], past_mean=hrv.past_mean[shuffled], past_sd=hrv.past_sd[shuffled])
+    table = evaluate(replace(cohort, modalities={"hrv": noise}), QUICK, ("P2",), draw_count=200).table["P2"]
+    without = table[MODEL].get("without", {"hrv": {"ccc": {"ci": (0.0, 0.0)}}})
+    assert without["hrv"]["ccc"]["ci"][0] <= 0.0
+
+
 def test_answers_permuted_within_people_fall_to_the_personal_mean() -> None:
     random = np.random.default_rng(0)
     cohort = made_up(people=40, days=6, coupling=2.0)
