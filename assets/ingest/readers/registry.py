@@ -7,6 +7,7 @@ asked first.
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib.metadata import entry_points
 
@@ -33,6 +34,7 @@ from assets.ingest.readers import (
     xdf,
 )
 from assets.ingest.readers.base import Reader
+from assets.ingest.readers.text_tables import decoded
 from assets.ingest.source import Source
 from assets.study import Study
 
@@ -78,6 +80,10 @@ _KNOWN = (
     (b"\x80\x04", "a Python pickle: it could run code when opened, and is refused"),
     (b"\x80\x05", "a Python pickle: it could run code when opened, and is refused"),
 )
+_WFDB = re.compile(rb"^(?:#.*\n)*[\w./-]+ \d+ \d+(?:\.\d+)?(?:[/(]\S+)? \d+[^\n]*\n\s*[\w./~-]+ \d+")
+_NUMBER = re.compile(r"^[\s\"']*[+-]?\d+(?:[.,]\d+)?(?:e[+-]?\d+)?[\s\"']*$", re.IGNORECASE)
+_NO_TEXT = bytes(n for n in range(32) if n not in b"\t\n\r\f\x1b")
+_MAP_IT = "map a device's own table in study.toml, [formats]"
 # The same of formats that open with what many have.
 _INSIDE = (
     (b"<gpx", "a track of positions (GPX): positions are never read"),
@@ -126,12 +132,21 @@ def _looks(head: bytes) -> str:
             return what
     if not head.strip(b"\0"):
         return "nothing but zero bytes, as a copy that was cut off leaves; copy it again"
-    if b"\0" in head:
+    if _WFDB.match(head):
+        return "the header of a PhysioNet (WFDB) record: save the record as EDF (mit2edf)"
+    return _unknown(head)
+
+
+def _unknown(head: bytes) -> str:
+    odd = len(head) - len(head.translate(None, _NO_TEXT)) + head.decode("utf-8", "replace").count("\ufffd")
+    if not head.startswith((b"\xff\xfe", b"\xfe\xff")) and (b"\0" in head or odd > len(head) / 8):
         return "a binary file of an unknown kind"
-    first = head.decode("utf-8", "replace").strip().splitlines()
-    if first and first[0].count(",") + first[0].count(";") + first[0].count("\t") >= 1:
+    lines = [line for line in decoded(head).splitlines() if line.strip()]
+    if sum(bool(_NUMBER.match(line)) for line in lines[:-1] or lines) > len(lines) / 2:
+        return f"a column of numbers without times; {_MAP_IT}"
+    if lines and sum(lines[0].count(sign) for sign in ",;\t"):
         return (
             "a table without a column of times (a self-report table needs one, such as 'time', "
-            "and columns named as the items of study.toml)"
+            f"and columns named as the items of study.toml); {_MAP_IT}"
         )
     return "plain text without a recording"

@@ -29,6 +29,8 @@ _SHARE = 0.8
 _SPLIT = re.compile(r"[;,\t ]+")
 _SHORTEST_S, _LONGEST_S = 0.2, 3.0
 _PAIR_SLACK_S = 0.05
+# A wave's steps follow their neighbours; those of intervals turn back (paced breathing comes to 0.8).
+_SMOOTH, _FEW = 0.9, 20
 _RELATIVE_TIME = re.compile(r"^\d{1,2}:\d{2}")
 
 
@@ -92,13 +94,23 @@ def _columns(rows: Sequence[Sequence[float]]) -> tuple[NDArray[np.float64] | Non
     if rr is None:
         return None
     if width == 1:
-        return None, rr
+        return None if _is_wave(rr) else (None, rr)
     for factor in (1e3, 1.0):
         elapsed = table[:, 0] * factor
         steps = np.diff(elapsed) - rr[1:]
         if len(steps) and float((np.abs(steps) < _PAIR_SLACK_S * 1e3).mean()) >= _SHARE:
             return elapsed, rr
     return None
+
+
+def _is_wave(values: NDArray[np.float64]) -> bool:
+    """Whether the numbers are samples of a wave (a pulse, an ECG) that lie where intervals do."""
+    steps = np.diff(values[np.isfinite(values)])
+    if len(steps) < _FEW or not steps[:-1].any() or not steps[1:].any():
+        return False
+    before, after = steps[:-1] - steps.mean(), steps[1:] - steps.mean()
+    power = float(np.sqrt((before**2).sum() * (after**2).sum()))
+    return power > 0 and float((before * after).sum()) > _SMOOTH * power
 
 
 def _in_ms(values: NDArray[np.float64]) -> NDArray[np.float64] | None:
@@ -134,4 +146,4 @@ def _at(start_us: int, elapsed_ms: NDArray[np.float64], rr_ms: NDArray[np.float6
     return beats_from_arrivals(ends, rr_ms[known])
 
 
-READER = Reader("rr_text", "1", _claims, read)
+READER = Reader("rr_text", "2", _claims, read)

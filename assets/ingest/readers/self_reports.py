@@ -99,7 +99,8 @@ def _read(table: TextTable, context: Context) -> Recording:
         understood = found.used | set(wide)
     if not values:
         message = f"none of its columns is an item of study.toml: it has {_listed(unknown or table.names)}; "
-        message += f"the study has {_listed(context.study.items)} (an item's aliases may name what exports call it)"
+        message += f"the study has {_listed(context.study.items)} (an item's aliases may name what exports "
+        message += "call it; a device's own table is mapped in [formats])"
         raise DumpError(message)
     left = unknown or [table.names[n] for n, name in enumerate(names) if name and n not in understood]
     what = "questions" if unknown else "columns"

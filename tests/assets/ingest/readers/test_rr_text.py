@@ -83,3 +83,11 @@ def test_a_line_that_is_no_interval_is_a_place_where_nothing_is_known(study: Stu
 )
 def test_other_numbers_are_not_taken_for_intervals(text: str) -> None:
     assert not READER.claims(source("numbers.txt", text))
+
+
+def test_a_wave_whose_samples_lie_where_intervals_do_is_no_list_of_intervals() -> None:
+    times = np.arange(600)
+    pulse = "".join(f"{700 + 200 * np.sin(n / 12):.0f}\n" for n in times)
+    paced = "".join(f"{900 + 60 * np.sin(n * 2 * np.pi / 10):.0f}\n" for n in times)  # six breaths a minute
+    assert not READER.claims(source(NAME, pulse))
+    assert READER.claims(source(NAME, paced))
