@@ -56,9 +56,27 @@ class Windows(Section):
 
 
 class Features(Section):
-    """`[features]`: how body features are computed."""
+    """`[features]`: how features of body and voice are computed, and what is computed beside the default."""
 
     eda_decomposition: Literal["highpass", "cvxeda", "sparseda"] = "highpass"
+    voice: Literal["egemaps", "compare"] = "egemaps"
+    voice_lld: bool = False
+    embedding_model: str = ""
+    embedding_sha256: str = Field("", pattern=r"^([0-9a-f]{64})?$")
+
+    @model_validator(mode="after")
+    def _checked_model(self) -> Self:
+        if bool(self.embedding_model) != bool(self.embedding_sha256):
+            message = (
+                "embedding_model and embedding_sha256 belong together; "
+                "`python -m assets.features.wav2vec FOLDER` prints the hash of a model's folder"
+            )
+            raise ValueError(message)
+        return self
+
+    def of_body(self) -> dict[str, object]:
+        """The settings that decide a body feature; those of the voice are left out."""
+        return self.model_dump(mode="json", include={"eda_decomposition"})
 
 
 class DailyValues(Section):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import polars as pl
 from polars._typing import PolarsDataType
 
-from assets.features.catalogue import ACOUSTIC, EDA, HRV, MINUTE, MOTION, SUMMARY, TEMPERATURE, Feature
+from assets.features.catalogue import ACOUSTIC, EDA, EMBEDDING, HRV, MINUTE, MOTION, SUMMARY, TEMPERATURE, Feature
 
 
 @dataclass(frozen=True)
@@ -227,6 +227,50 @@ ACOUSTIC_TABLE = Table(
     ),
     order=("time_us", "dump"),
 )
+_CLIP = (
+    _TIME,
+    _col("duration_s", pl.Float64(), "s", "length"),
+    _col("coverage", pl.Float64(), "share", "share of the clip with sound above the silence floor"),
+    _REASON,
+    _DUMP,
+)
+COMPARE_TABLE = Table(
+    "acoustic_compare",
+    "All functionals of ComParE_2016 of each voice clip, in studies that ask for them.",
+    (
+        *_CLIP,
+        _col(
+            "values",
+            pl.List(pl.Float32()),
+            "as in openSMILE",
+            "6,373 functionals in the order of `compare_names()`; null where pitch and its kin have no value",
+        ),
+    ),
+    order=("time_us", "dump"),
+)
+DESCRIPTORS_TABLE = Table(
+    "acoustic_descriptors",
+    "Low-level descriptors of each voice clip every 10 ms, in studies that ask for them.",
+    (
+        *_CLIP,
+        _col("set", pl.String(), "", "eGeMAPSv02 or ComParE_2016"),
+        _col("descriptor", pl.String(), "", "its name in openSMILE"),
+        _col("rate_hz", pl.Float64(), "Hz", "frames a second; frame i begins at time_us + i·1e6/rate_hz"),
+        _col("values", pl.List(pl.Float32()), "as in openSMILE", "one a frame; null where it has none (no voice)"),
+    ),
+    order=("time_us", "dump", "set", "descriptor"),
+)
+EMBEDDINGS_TABLE = Table(
+    "voice_embeddings",
+    "Each voice clip as a vector of the study's own wav2vec 2.0, in studies that name one.",
+    (
+        *_CLIP,
+        _col("network", pl.String(), "", "SHA-256 of the network's folder"),
+        _col("embedding", pl.List(pl.Float32()), "", "mean of the last hidden layer over the clip"),
+        *_features(EMBEDDING),
+    ),
+    order=("time_us", "dump"),
+)
 PREDICTIONS = Table(
     "predictions",
     "What the champion said of each participant's day and item, kept as given.",
@@ -252,5 +296,6 @@ PREDICTIONS = Table(
 WINDOWED = {"hrv": HRV_TABLE, "eda": EDA_TABLE, "motion": MOTION_TABLE, "temperature": TEMPERATURE_TABLE}
 TABLES = (
     DUMPS, SIGNALS, EVENTS, VOICE_CLIPS, SELF_REPORTS, DAILY_VALUES, BEATS, HRV_TABLE, EDA_TABLE, MOTION_TABLE,
-    TEMPERATURE_TABLE, MINUTES, SUMMARIES, ACOUSTIC_TABLE, PREDICTIONS,
+    TEMPERATURE_TABLE, MINUTES, SUMMARIES, ACOUSTIC_TABLE, COMPARE_TABLE, DESCRIPTORS_TABLE, EMBEDDINGS_TABLE,
+    PREDICTIONS,
 )  # fmt: skip

@@ -17,7 +17,8 @@ from models.errors import LeakageError
 from models.protocols import GAP_H, Split
 
 HOUR_US = 3_600_000_000
-BY_MOMENT = ("hrv", "eda", "motion", "temperature", "voice")  # their past runs over moments; that of others over days
+BY_MOMENT = ("hrv", "eda", "motion", "temperature", "voice", "voice_embedding")
+"""Their past runs over moments; that of others over days."""
 Method = Callable[[Split], Floats]
 """Fits on a split's training rows and predicts every row, (rows, items)."""
 

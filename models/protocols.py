@@ -26,7 +26,7 @@ TRAIN_SHARE = 0.8
 GAP_H = 12.0  # between training and test answers in P1: longer than any look-back
 ANSWERS_SHOWN = (0, 1, 3, 7, 14, 28)
 # Measured at the moment, or over the very day (`today`): unknown the night before.
-MOMENT_MODALITIES = ("hrv", "eda", "motion", "temperature", "voice", "today")
+MOMENT_MODALITIES = ("hrv", "eda", "motion", "temperature", "voice", "voice_embedding", "today")
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,10 @@ from pathlib import Path
 from zoneinfo import TZPATH, available_timezones
 
 from assets.features.acoustic import ACOUSTIC_UNIT
+from assets.features.embedding import VOICE_EMBEDDINGS
 from assets.features.physiology import PHYSIOLOGY
 from assets.features.summary import SUMMARY_UNIT
+from assets.features.voice_details import VOICE_DETAILS
 from assets.ingest.recordings import RECORDINGS
 from assets.lake import TEMPORARY, Key, Lake
 from assets.study import Home, Study
@@ -35,7 +37,7 @@ LEAST_SHARE = 0.05
 OLD_S = 86_400  # a half-written file older than a day has no writer any more
 PATIENCE_S = 2.0
 PORTS = {"Dagster": 3000, "MLflow": 5000}
-UNITS: tuple[Unit, ...] = (RECORDINGS, PHYSIOLOGY, SUMMARY_UNIT, ACOUSTIC_UNIT)
+UNITS: tuple[Unit, ...] = (RECORDINGS, PHYSIOLOGY, SUMMARY_UNIT, ACOUSTIC_UNIT, VOICE_DETAILS, VOICE_EMBEDDINGS)
 MOST_NAMED = 3
 
 

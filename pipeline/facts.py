@@ -12,8 +12,10 @@ from collections.abc import Callable, Mapping
 from datetime import date as Date
 
 from assets.features.acoustic import ACOUSTIC_UNIT, wanted_acoustic
+from assets.features.embedding import VOICE_EMBEDDINGS, wanted_embeddings
 from assets.features.physiology import PHYSIOLOGY, wanted_physiology
 from assets.features.summary import SUMMARY_UNIT, wanted_summaries
+from assets.features.voice_details import VOICE_DETAILS, wanted_details
 from assets.ingest.catalogue import uncatalogued
 from assets.ingest.recordings import RECORDINGS, wanted_recordings
 from assets.lake import Key, Lake
@@ -32,6 +34,8 @@ UNITS: tuple[tuple[Unit, Wanted], ...] = (
     (PHYSIOLOGY, wanted_physiology),
     (SUMMARY_UNIT, wanted_summaries),
     (ACOUSTIC_UNIT, wanted_acoustic),
+    (VOICE_DETAILS, wanted_details),
+    (VOICE_EMBEDDINGS, wanted_embeddings),
 )
 LEARNT = "ledger/learnt.json"
 

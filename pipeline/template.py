@@ -30,6 +30,10 @@ known = "next_day"                  # a day's values are known the day after; "s
 
 [features]
 eda_decomposition = "highpass"      # tonic and phasic skin: highpass; cvxeda (an extra package) and sparseda are slow
+voice = "egemaps"                   # functionals of clips; compare: ComParE_2016's 6,373 beside them, not for the model
+voice_lld = false                   # low-level descriptors of clips every 10 ms, not for the model
+embedding_model = ""                # folder of a wav2vec 2.0 that turns clips into vectors (docs/voice.md); "" for none
+embedding_sha256 = ""               # its hash: python -m assets.features.wav2vec FOLDER
 
 [schedule]
 nightly = "0 3 * * *"               # cron: minute hour day month weekday

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date as Date
 from functools import lru_cache
 from typing import Any
@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from assets.errors import FeatureError
 from assets.features.egemaps import EGEMAPS_NAMES
 from assets.features.windows import Reason
 from assets.lake import Key, Lake
@@ -42,22 +43,38 @@ def clip_features(audio: Audio) -> tuple[dict[str, float | None], Reason | None,
 
     Args:
         audio: 16 kHz mono, full scale ±1, (samples,).
+
+    Raises:
+        FeatureError: the samples are integers, which openSMILE would take for floats.
     """
-    sound = sound_share(audio)
-    if len(audio) < SHORTEST_S * RATE_HZ:
-        return {}, Reason.TOO_SHORT, sound
-    if sound * len(audio) < SHORTEST_S * RATE_HZ:
-        return {}, Reason.SILENT, sound
-    limited = np.clip(audio, -FULL_SCALE, FULL_SCALE).astype(np.float32)
+    nothing, sound = unusable(audio)
+    if nothing is not None:
+        return {}, nothing, sound
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        values = _smile().process_signal(limited, RATE_HZ).to_numpy()[0]
+        values = _smile().process_signal(below_full_scale(audio), RATE_HZ).to_numpy()[0]
     row: dict[str, float | None] = dict(zip(EGEMAPS_NAMES, values.astype(float).tolist(), strict=True))
     if np.isnan(values).all():
         return {}, Reason.TOO_SHORT, sound
     if row[EGEMAPS_NAMES[0]] == 0:
         return row | dict.fromkeys(_PITCHED), Reason.UNVOICED, sound
     return row, None, sound
+
+
+def unusable(audio: Audio) -> tuple[Reason | None, float]:
+    """Why nothing can be said of a clip (None where something can), and the share of it with sound."""
+    if not np.issubdtype(audio.dtype, np.floating):
+        message = f"a clip came as {audio.dtype}; openSMILE takes samples for floats: divide by full scale first"
+        raise FeatureError(message)
+    sound = sound_share(audio)
+    if len(audio) < SHORTEST_S * RATE_HZ:
+        return Reason.TOO_SHORT, sound
+    return (Reason.SILENT if sound * len(audio) < SHORTEST_S * RATE_HZ else None), sound
+
+
+def below_full_scale(audio: Audio) -> Audio:
+    """The clip kept where openSMILE's 16-bit samples do not wrap: a sample of +1 becomes −32768 there."""
+    return np.clip(audio, -FULL_SCALE, FULL_SCALE).astype(np.float32)
 
 
 def sound_share(audio: Audio) -> float:
@@ -74,24 +91,33 @@ def acoustic_features(clips: pl.DataFrame) -> pl.DataFrame:
     rows: list[dict[str, object]] = []
     for clip in clips.iter_rows(named=True):
         features: dict[str, float | None] = {}
-        audio = _decoded(clip["flac"])
-        if audio is None:
-            reason, sound = clip["reason"] or Reason.UNREADABLE, 0.0
-        else:
+        audio, found, sound = decoded(clip["flac"]), None, 0.0
+        if audio is not None:
             features, found, sound = clip_features(audio)
-            clipped = Reason.CLIPPED if (clip["clipped"] or 0) > CLIPPED_SHARE else None
-            reason = found or clip["reason"] or clipped
-        kept = {key: clip[key] for key in ("time_us", "duration_s", "dump")}
-        rows.append({**kept, "coverage": sound, "reason": reason, **features})
+        rows.append({**about(clip, audio, found, sound), **features})
     floats = pl.selectors.float()
     return ACOUSTIC_TABLE.frame(rows).with_columns(pl.when(floats.is_finite()).then(floats))
+
+
+def about(clip: Mapping[str, Any], audio: Audio | None, found: Reason | None, sound: float) -> dict[str, object]:
+    """What every table of clips says of a clip beside its features; `found` is why those are missing."""
+    if audio is None:
+        reason = clip["reason"] or Reason.UNREADABLE
+    else:
+        reason = found or clip["reason"] or (Reason.CLIPPED if (clip["clipped"] or 0) > CLIPPED_SHARE else None)
+    return {**{key: clip[key] for key in ("time_us", "duration_s", "dump")}, "coverage": sound, "reason": reason}
 
 
 def wanted_acoustic(home: Home, study: Study, dates: set[Date] | None = None) -> dict[Key, str]:
     """The participant-days that should have acoustic features, each with the hash of its clips."""
     del study  # no setting of the study changes a clip's functionals
+    return {key: digest(clips) for key, clips in clips_of(home, dates).items()}
+
+
+def clips_of(home: Home, dates: set[Date] | None = None) -> dict[Key, str]:
+    """The participant-days with voice clips, each with their content hash."""
     return {
-        key: digest(stamp.outputs[VOICE_CLIPS.name])
+        key: stamp.outputs[VOICE_CLIPS.name]
         for key, stamp in stamped(home, "recordings")
         if VOICE_CLIPS.name in stamp.outputs and (dates is None or key.date in dates)
     }
@@ -105,7 +131,8 @@ def tidy_acoustic(home: Home, study: Study) -> list[Key]:
     return gone
 
 
-def _decoded(flac: bytes | None) -> Audio | None:
+def decoded(flac: bytes | None) -> Audio | None:
+    """A clip's samples, full scale ±1; None where there are none, or none at 16 kHz."""
     import soundfile
 
     if not flac:

@@ -19,6 +19,7 @@ from assets.features.physiology import PHYSIOLOGY, tidy_physiology, wanted_physi
 from assets.features.picture_day import picture_day, png
 from assets.features.pictures import yield_hours, yield_picture
 from assets.features.summary import SUMMARY_UNIT, USED, tidy_summaries, wanted_summaries
+from assets.features.voice_assets import tidy_voice, voice_assets
 from assets.lake import Lake
 from assets.metadata import LARGEST_PICTURE, column_schema, picture, unit_metadata
 from assets.partitions import daily
@@ -46,7 +47,7 @@ WHAT = {
 
 def assets(home: Home, study: Study) -> list[dg.AssetsDefinition | dg.AssetChecksDefinition]:
     """The assets of this stage for one study."""
-    return [_physiology(home, study), _acoustic(home, study)]
+    return [_physiology(home, study), _acoustic(home, study), *voice_assets(home, study)]
 
 
 def _physiology(home: Home, study: Study) -> dg.AssetsDefinition:
@@ -106,6 +107,7 @@ def _acoustic(home: Home, study: Study) -> dg.AssetsDefinition:
     )
     def voice(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         tidy_acoustic(home, study)
+        tidy_voice(home, study)
         dates = _dates(context)
         report = run_unit(ACOUSTIC_UNIT, home, study, wanted_acoustic(home, study, dates))
         yield dg.MaterializeResult(asset_key="acoustic", metadata=_metadata(home, ACOUSTIC_TABLE, report, dates))

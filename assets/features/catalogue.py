@@ -15,6 +15,7 @@ PHAM = "Pham et al. 2021, Sensors 21:3998 (NeuroKit2)"
 MAKOWSKI = "Makowski et al. 2022, Entropy 24:1036 (NeuroKit2)"
 POSADA = "Posada-Quintero et al. 2016, Ann Biomed Eng 44:3124"
 HDCZA = "van Hees et al. 2018 (HDCZA)"
+ACHLIOPTAS = "Achlioptas 2003, of wav2vec 2.0 (Baevski et al. 2020)"
 EYBEN = "Eyben et al. 2016, eGeMAPSv02 (openSMILE)"
 
 
@@ -121,6 +122,11 @@ SUMMARY = (
     Feature("scr_per_min", "1/min", "mean rate of responses, windows weighted by coverage", "Boucsein 2012"),
 )
 ACOUSTIC = tuple(Feature(name, egemaps_unit(name), "functional of eGeMAPSv02", EYBEN) for name in EGEMAPS_NAMES)
+EMBEDDING = tuple(
+    Feature(f"projection_{n:02}", "", f"sum {n} of the clip's embedding under fixed random signs", ACHLIOPTAS)
+    for n in range(32)
+)
+"""What the model reads of a voice embedding, in studies that name a network."""
 
 WINDOW_FEATURES = {"hrv": HRV, "eda": EDA, "motion": MOTION, "temperature": TEMPERATURE, "voice": ACOUSTIC}
 """Everything computed per window or clip."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from assets.features.catalogue import MINUTE, SUMMARY, WINDOW_FEATURES, Feature
+from assets.features.catalogue import EMBEDDING, MINUTE, SUMMARY, WINDOW_FEATURES, Feature
 from assets.features.windows import Reason
 
 INTRODUCTION = """# Features
@@ -26,6 +26,7 @@ TITLES = {
     "motion": "Movement (`motion`)",
     "temperature": "Skin temperature (`temperature`)",
     "voice": "Voice (`acoustic`)",
+    "voice_embedding": "Voice as a network hears it (`voice_embeddings`)",
     "minutes": "Minute by minute (`minutes`)",
     "daily_summaries": "The whole day (`daily_summaries`)",
 }
@@ -46,7 +47,13 @@ NOTES = {
     "motion": "Of the acceleration's norm in g; the filtered norm is its band from 0.25 to 3 Hz. A crossing counts "
     "from beyond 10 mg to beyond 10 mg on the other side.",
     "temperature": "Of samples between 25 and 42 °C.",
-    "voice": "openSMILE eGeMAPSv02 on 16 kHz mono, below full scale. Research and non-commercial use only.",
+    "voice": "openSMILE eGeMAPSv02 on 16 kHz mono, below full scale. Research and non-commercial use only. `[features] "
+    'voice = "compare"` of `study.toml` adds the 6,373 functionals of ComParE_2016 (table `acoustic_compare`), '
+    "`voice_lld = true` the low-level descriptors every 10 ms (`acoustic_descriptors`); the model reads neither "
+    "([voice](voice.md) says why).",
+    "voice_embedding": "Only where `[features] embedding_model` of `study.toml` names a local wav2vec 2.0 "
+    "([voice](voice.md)). The table holds the whole vector, the mean of the last hidden layer over the clip; the model "
+    "reads 32 sums of it under fixed random signs, which nothing was learned for.",
     "minutes": "Beside them `worn`: a pulse that fills half the minute; else skin from 26 °C, or movement that warms "
     "(Zhou et al. 2015); without a thermometer, everything but hours in which two axes stay within 50 mg (van Hees et "
     "al. 2013); such an hour counts as not worn in warmth too where skin conductance stays below 0.05 µS. The angle is "
@@ -79,7 +86,12 @@ REASONS = {
 def features_page() -> str:
     """The whole page as Markdown."""
     parts = [INTRODUCTION, "## Reasons\n", _table(("reason", "meaning"), [(f"`{r}`", REASONS[r]) for r in Reason])]
-    for modality, features in {**WINDOW_FEATURES, "minutes": MINUTE, "daily_summaries": SUMMARY}.items():
+    for modality, features in {
+        **WINDOW_FEATURES,
+        "voice_embedding": EMBEDDING,
+        "minutes": MINUTE,
+        "daily_summaries": SUMMARY,
+    }.items():
         parts += [f"## {TITLES[modality]}\n", NOTES[modality] + "\n", _features(features)]
     return "\n".join(parts)
 

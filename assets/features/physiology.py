@@ -67,7 +67,7 @@ def wanted_physiology(home: Home, study: Study, dates: set[Date] | None = None) 
         inputs = [stamp.outputs.get(table.name) for table in (SIGNALS, EVENTS)]
         if any(inputs):
             span = Calendar.of(study, key.participant).span_us(key.date)
-            settings = study.windows.length_minutes, study.windows.step_minutes, study.features.model_dump(mode="json")
+            settings = study.windows.length_minutes, study.windows.step_minutes, study.features.of_body()
             wanted[key] = digest(inputs, span, *settings)
     return wanted
 

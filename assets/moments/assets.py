@@ -34,7 +34,7 @@ def assets(home: Home, study: Study) -> list[dg.AssetsDefinition | dg.AssetCheck
     specs.append(dg.AssetCheckSpec(COMPLETE, asset="moments", description=said))
 
     @dg.asset(
-        deps=SOURCES,
+        deps=[*SOURCES, *(["voice_embeddings"] if study.features.embedding_model else [])],
         group_name=GROUP,
         owners=["team:macromicro"],
         kinds={"polars", "parquet"},

@@ -18,9 +18,9 @@ import polars as pl
 
 from assets.days import SECOND_US, Calendar
 from assets.moments.aggregate import Past, Stretch, numbers, past, window_means
-from assets.moments.table import DAILY, DAILY_VALUES, TODAY, YESTERDAY, days_table, modalities, moments_table
+from assets.moments.table import DAILY, DAILY_VALUES, EMBEDDED, TODAY, YESTERDAY, days_table, modalities, moments_table
 from assets.study import Study
-from assets.tables import WINDOWED
+from assets.tables import EMBEDDINGS_TABLE, WINDOWED
 from models.cohort import Floats, Ints
 
 MINUTE_US = 60 * SECOND_US
@@ -40,6 +40,7 @@ class Sources:
     windows: Mapping[str, pl.DataFrame]
     clips: pl.DataFrame
     daily: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=DAILY_SCHEMA))
+    embeddings: pl.DataFrame = field(default_factory=EMBEDDINGS_TABLE.empty)
 
 
 def build_days(sources: Sources, study: Study, participant: str) -> pl.DataFrame:
@@ -94,7 +95,8 @@ def build_moments(sources: Sources, days: pl.DataFrame, study: Study, participan
         if modality in WINDOWED:
             stretch = window_means(sources.windows[modality], features, times - lookback, times)
         else:
-            stretch = _clip(sources.clips, features, times, reach)
+            clips = sources.embeddings if modality == EMBEDDED else sources.clips
+            stretch = _clip(clips, features, times, reach)
         columns |= _columns(modality, features, stretch, past(stretch.values))
     frame = pl.concat([answers.with_columns(*clock), _frame(columns)], how="horizontal")
     return frame.select(c.name for c in moments_table(study).columns)

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import polars as pl
 
-from assets.features.catalogue import EDA, HRV, MODALITIES, MOTION, TEMPERATURE, Feature
+from assets.features.catalogue import EDA, EMBEDDING, HRV, MODALITIES, MOTION, TEMPERATURE, Feature
 from assets.study import Study
 from assets.tables import Column, Table
 from models.cohort import Item
 
 YESTERDAY = "yesterday"
 """The modality that a nightly batch knows: means of some body features over the previous local day."""
+
+EMBEDDED = "voice_embedding"
+"""The modality of studies that name a network for the voice: the clip before the answer, as that network hears it."""
 
 DAILY_VALUES, TODAY = "daily", "today"
 """What the study's tables of daily values say of the day before, or of the day itself where the study says so."""
@@ -36,7 +39,8 @@ def modalities(study: Study | None = None) -> dict[str, tuple[str, ...]]:
     by_day = {YESTERDAY: tuple(name for names in DAILY.values() for name in names)}
     if study is not None and study.daily_values.columns:
         by_day[daily_modality(study)] = study.daily_values.columns
-    return {**named, **by_day}
+    embedded = {EMBEDDED: tuple(f.name for f in EMBEDDING)} if study and study.features.embedding_model else {}
+    return {**named, **embedded, **by_day}
 
 
 def daily_modality(study: Study) -> str:
@@ -104,6 +108,8 @@ def _modality(modality: str, names: tuple[str, ...]) -> list[Column]:
 def _features(modality: str, names: tuple[str, ...]) -> tuple[Feature, ...]:
     if modality in MODALITIES:
         return MODALITIES[modality]
+    if modality == EMBEDDED:
+        return EMBEDDING
     if modality == YESTERDAY:
         return tuple(f for table, chosen in DAILY.items() for f in _WINDOWED[table] if f.name in chosen)
     return tuple(Feature(name, "as in the source", f"daily value {name}", "the study") for name in names)

@@ -16,7 +16,7 @@ from assets.ledger import Ledger, digest
 from assets.moments.build import DAILY_SCHEMA, Sources, build_days, build_moments
 from assets.moments.table import days_table, items_of, modalities, moments_table
 from assets.study import Home, Study
-from assets.tables import ACOUSTIC_TABLE, DAILY_VALUES, SELF_REPORTS, WINDOWED, Table
+from assets.tables import ACOUSTIC_TABLE, DAILY_VALUES, EMBEDDINGS_TABLE, SELF_REPORTS, WINDOWED, Table
 from assets.units import Frames, Report, Unit, forget, run_unit, stamped
 
 NAME = "moments"
@@ -28,8 +28,11 @@ SOURCES = {
     "recordings": (SELF_REPORTS, DAILY_VALUES),
     "physiology": tuple(WINDOWED.values()),
     "acoustic": (ACOUSTIC_TABLE,),
+    "voice_embeddings": (EMBEDDINGS_TABLE,),
 }
 """Which tables of which units go into moments."""
+
+UNREAD = {"reason", "dump", "embedding", "network"}  # columns of them that no moment is made of
 
 
 def moments_unit(study: Study) -> Unit:
@@ -77,7 +80,7 @@ def read_sources(home: Home, participant: str) -> Sources:
     lake, days = Lake(home.lake), sorted(source_parts(home, participant))
 
     def table(of: Table) -> pl.DataFrame:
-        names = [c.name for c in of.columns if c.name not in {"reason", "dump"}]
+        names = [c.name for c in of.columns if c.name not in UNREAD]
         parts = [lake.read(of, Key(participant, day), names) for name, day in days if name == of.name]
         return pl.concat(parts) if parts else of.empty().select(names)
 
@@ -91,6 +94,7 @@ def read_sources(home: Home, participant: str) -> Sources:
         {m: table(t) for m, t in WINDOWED.items()},
         table(ACOUSTIC_TABLE),
         pl.concat([pl.DataFrame(schema=DAILY_SCHEMA), *daily]),
+        table(EMBEDDINGS_TABLE),
     )
 
 

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from assets.features.acoustic import ACOUSTIC_UNIT, wanted_acoustic
+from assets.features.embedding import VOICE_EMBEDDINGS, wanted_embeddings
 from assets.features.physiology import PHYSIOLOGY, wanted_physiology
 from assets.features.summary import SUMMARY_UNIT, wanted_summaries
+from assets.features.voice_details import VOICE_DETAILS, wanted_details
 from assets.ingest.recordings import RECORDINGS, wanted_recordings
 from assets.lake import Key
 from assets.ledger import Stamp
@@ -128,6 +130,8 @@ def waiting(home: Home, study: Study) -> dict[str, int]:
             (PHYSIOLOGY, wanted_physiology(home, study)),
             (SUMMARY_UNIT, wanted_summaries(home, study)),
             (ACOUSTIC_UNIT, wanted_acoustic(home, study)),
+            (VOICE_DETAILS, wanted_details(home, study)),
+            (VOICE_EMBEDDINGS, wanted_embeddings(home, study)),
             (moments_unit(study), wanted_moments(home, study)),
         )
     }

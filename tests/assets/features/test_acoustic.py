@@ -5,6 +5,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from assets.errors import FeatureError
 from assets.features.acoustic import acoustic_features, clip_features, sound_share
 from assets.features.egemaps import EGEMAPS_NAMES
 from assets.tables import ACOUSTIC_TABLE, VOICE_CLIPS
@@ -64,11 +65,48 @@ def test_silence_shortness_and_noise_are_reasons_and_not_zeros(audio: np.ndarray
     assert row.get("F0semitoneFrom27.5Hz_sma3nz_amean") is None
 
 
-def test_full_scale_does_not_wrap() -> None:
-    just_below, _, _ = clip_features(vowel(peak=0.999))
-    over, _, _ = clip_features(vowel(peak=1.0))
-    ratio = [over[n] / just_below[n] for n in EGEMAPS_NAMES if abs(just_below[n] or 0) > 1e-3]
-    assert np.mean(np.abs(np.array(ratio) - 1) > 0.1) < 0.05
+def functionals(audio: np.ndarray, rate: int = RATE) -> np.ndarray:
+    """What bare openSMILE says."""
+    smile = opensmile.Smile(opensmile.FeatureSet.eGeMAPSv02, opensmile.FeatureLevel.Functionals)
+    return smile.process_signal(audio, rate).to_numpy()[0]
+
+
+def ours(audio: np.ndarray) -> np.ndarray:
+    return np.array(list(clip_features(audio)[0].values()), dtype=float)
+
+
+def moved(values: np.ndarray, right: np.ndarray) -> int:
+    """How many functionals differ by more than a tenth, those next to zero left out."""
+    off = np.abs(values - right)
+    return int(((off > 0.1 * np.abs(right)) & (off > 1e-3)).sum())
+
+
+def test_full_scale_wraps_in_bare_opensmile_and_not_here() -> None:
+    right, loud = functionals(vowel(peak=0.999)), vowel(peak=1.0)
+    assert loud.max() == 1.0
+    assert moved(functionals(loud), right) > 20
+    assert moved(ours(loud), right) <= 2
+
+
+def test_audio_of_another_rate_misleads_bare_opensmile_and_is_resampled_here(tmp_path: Path) -> None:
+    from scipy.signal import resample_poly
+
+    from assets.ingest.readers.sounds import decode, mono_16k
+
+    noise = 0.02 * np.random.default_rng(0).standard_normal(2 * 44_100)
+    fast = (resample_poly(vowel(), 441, 160) + noise).astype(np.float32)  # what a microphone hears above 8 kHz
+    sf.write(tmp_path / "clip.wav", fast, 44_100, subtype="PCM_16")
+    right = functionals(resample_poly(fast, 160, 441).astype(np.float32))
+    assert moved(functionals(fast, 44_100), right) > 30
+    assert moved(ours(mono_16k(decode((tmp_path / "clip.wav").read_bytes()))), right) < 5
+
+
+def test_integer_samples_are_wrong_in_bare_opensmile_and_refused_here() -> None:
+    integers = (vowel() * 32_767).astype(np.int32)
+    assert moved(functionals(integers), functionals(vowel())) > 20
+    for kind in (np.int16, np.int32):
+        with pytest.raises(FeatureError, match=kind.__name__):
+            clip_features(integers.astype(kind))
 
 
 def test_a_table_of_clips_keeps_its_schema_whatever_it_holds() -> None:
