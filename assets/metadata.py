@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from assets import markdown
 from assets.tables import Table
 from assets.units import Report
 
@@ -64,9 +65,7 @@ def failures(report: Report, most: int = 20) -> dg.MarkdownMetadataValue:
 
 def markdown_table(header: Iterable[str], rows: Iterable[Iterable[object]]) -> dg.MarkdownMetadataValue:
     """A small table for the metadata."""
-    names = list(header)
-    lines = [names, ["---"] * len(names), *([str(v).replace("|", "\\|") for v in row] for row in rows)]
-    return dg.MetadataValue.md("\n".join(f"| {' | '.join(line)} |" for line in lines))
+    return dg.MetadataValue.md(markdown.table(header, rows))
 
 
 def column_schema(table: Table) -> Mapping[str, dg.TableSchema]:

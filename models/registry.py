@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from models.errors import RegistryError
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
@@ -207,6 +208,14 @@ class Registry:
         client = self.client()
         for start in range(0, len(rows), LOG_EVERY):
             client.log_batch(version.run_id, metrics=rows[start : start + LOG_EVERY])
+
+    def describe(self, version: Version, card: str, pictures: Mapping[str, Figure]) -> None:
+        """Set a version's model card: its description, and with pictures an artifact of the run that made it."""
+        client = self.client()
+        client.update_model_version(MODEL, str(version.number), description=card)
+        client.log_text(version.run_id, card, "model-card.md")
+        for name, figure in pictures.items():
+            client.log_figure(version.run_id, figure, name)
 
     def metrics(self, run_ids: Sequence[str]) -> dict[str, dict[str, float]]:
         """The figures of some runs, by run; runs that are gone are left out."""

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from assets.lake import Lake
+from assets.learning.card import card, pictures
 from assets.learning.challenger import registry_of
 from assets.learning.tables import EVALUATION, PREQUENTIAL
 from assets.moments.cohort import load_moments
@@ -63,6 +64,7 @@ def judge(home: Home, study: Study) -> Judged | None:
         },
     )
     registry.log_metrics(challenger, {**_figures(home), **{f"gate.{k}": v for k, v in decision.figures.items()}})
+    _describe(home, study, registry, registry.version(challenger.number))
     if decision.promote:
         registry.point(CHAMPION, challenger)
     return Judged(registry.version(challenger.number), against, decision)
@@ -116,7 +118,15 @@ def _champion_said(home: Home, study: Study, registry: Registry, champion: Versi
     return Said(said.value, said.low, said.high)
 
 
+def _describe(home: Home, study: Study, registry: Registry, version: Version) -> None:
+    """Put the model card and its pictures beside the version: artifacts of its run, and its description."""
+    lake, table = Lake(home.lake), {}
+    for protocol, model, figure, value in lake.read(EVALUATION).iter_rows():
+        table.setdefault(protocol, {}).setdefault(model, {})[figure] = value
+    registry.describe(version, card(version, study, table), pictures(lake.read(PREQUENTIAL), study))
+
+
 def _figures(home: Home) -> dict[str, float]:
-    """The evaluation's table as metrics of the night's run."""
-    table = Lake(home.lake).read(EVALUATION).drop_nulls("value")
+    """The evaluation's table as metrics of the night's run; those of single items stay in the lake."""
+    table = Lake(home.lake).read(EVALUATION).drop_nulls("value").filter(~pl.col("figure").str.starts_with("items."))
     return {f"{p}.{m}.{f}": v for p, m, f, v in table.select("protocol", "model", "figure", "value").iter_rows()}

@@ -62,3 +62,75 @@ def answered_picture(prequential: pl.DataFrame, scales: Mapping[str, tuple[float
     figure.supxlabel("answered", fontsize=9)
     figure.supylabel("predicted", fontsize=9)
     return figure
+
+
+def reliability_picture(tested: pl.DataFrame, meant: float) -> Figure:
+    """How many answers the intervals hold: per person, and over all by how sure the model was.
+
+    Args:
+        tested: the lake's prequential table, answered rows only.
+        meant: the share that intervals are made to hold.
+    """
+    from matplotlib.figure import Figure
+
+    inside = tested.with_columns(
+        inside=(pl.col("low") <= pl.col("answer")) & (pl.col("answer") <= pl.col("high")),
+        width=pl.col("high") - pl.col("low"),
+    )
+    people = inside.group_by("participant").agg(pl.col("inside").mean())["inside"].sort().to_list()
+    tenth = (pl.col("width").rank("ordinal") - 1) * 10 // pl.len()
+    by_width = inside.group_by(tenth.alias("tenth")).agg(pl.col("inside").mean()).sort("tenth")
+    figure = Figure(figsize=(7.5, 3.0), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    left.plot([(n + 0.5) / len(people) for n in range(len(people))], people, ".", color="#4c72b0")
+    left.set_xlabel("people, from the worst held")
+    left.set_ylabel("share of answers inside")
+    right.plot((by_width["tenth"] + 0.5) / 10, by_width["inside"], "o-", color="#4c72b0")
+    right.set_xlabel("estimates, from the narrowest interval")
+    for axes in (left, right):
+        axes.axhline(meant, color="#c44e52", linewidth=1)
+        axes.set(xlim=(0, 1), ylim=(0, 1.02))
+    left.text(0.02, meant - 0.06, f"meant: {meant:.0%}", color="#c44e52", fontsize=8)
+    return figure
+
+
+def lifts_picture(tested: pl.DataFrame, scales: Mapping[str, tuple[float, float]]) -> Figure:
+    """How much closer than the personal baseline the model came to each person's answers, as shares of the scale."""
+    from matplotlib.figure import Figure
+
+    span = pl.col("item").replace_strict({i: high - low for i, (low, high) in scales.items()}, return_dtype=pl.Float64)
+    closer = (pl.col("baseline") - pl.col("answer")).abs() - (pl.col("value") - pl.col("answer")).abs()
+    lifts = tested.group_by("participant").agg((100 * closer / span).mean().alias("lift"))["lift"].sort().to_list()
+    figure = Figure(figsize=(6.5, 3.0), layout="constrained")
+    axes = figure.add_subplot()
+    axes.bar(range(len(lifts)), lifts, color=["#4c72b0" if lift > 0 else "#c44e52" for lift in lifts], width=0.9)
+    axes.axhline(0, color="#888888", linewidth=0.8)
+    axes.set_xticks([])
+    axes.set_xlabel(f"{len(lifts)} people, {sum(lift > 0 for lift in lifts)} of them closer than their baseline")
+    axes.set_ylabel("error saved, % of the scale")
+    return figure
+
+
+def levels_picture(tested: pl.DataFrame, scales: Mapping[str, tuple[float, float]]) -> Figure:
+    """Answered against predicted level (low, middle, high third of the scale), over all items: shares of each row."""
+    from matplotlib.figure import Figure
+
+    low = pl.col("item").replace_strict({i: ends[0] for i, ends in scales.items()}, return_dtype=pl.Float64)
+    span = pl.col("item").replace_strict({i: e[1] - e[0] for i, e in scales.items()}, return_dtype=pl.Float64)
+    third = [((pl.col(c) - low) / span * 3).floor().clip(0, 2).cast(pl.Int64).alias(c) for c in ("answer", "value")]
+    levels = tested.select(third)
+    counts = [[levels.filter(answer=a, value=v).height for v in range(3)] for a in range(3)]
+    names = ("low", "middle", "high")
+    figure = Figure(figsize=(4.0, 3.4), layout="constrained")
+    axes = figure.add_subplot()
+    shares = [[n / max(sum(row), 1) for n in row] for row in counts]
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for a, row in enumerate(shares):
+        for v, share in enumerate(row):
+            colour = "white" if share > 0.5 else "black"
+            axes.text(v, a, f"{share:.0%}\n{counts[a][v]}", ha="center", va="center", color=colour, fontsize=9)
+    axes.set_xticks(range(3), names)
+    axes.set_yticks(range(3), names)
+    axes.set_xlabel("predicted third of the scale")
+    axes.set_ylabel("answered third of the scale")
+    return figure

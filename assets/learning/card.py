@@ -1,0 +1,129 @@
+"""A version's model card and pictures: what it is, made from what, how good, and what it must not be used for.
+
+Written when the gate has looked at a version, because only then is it known how good it is. Counts, figures and
+pictures only: no answer of a single person, no study code. The numbers come from the evaluation's tables; making them
+belongs to `evaluation.py`, the decision to `champion.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from assets.learning.pictures import answered_picture, levels_picture, lifts_picture, reliability_picture
+from assets.markdown import table as markdown
+from assets.study import Study
+from models.registry import MODEL, Version
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SHOWN = {
+    "pooled_ccc": "pooled CCC", "person_ccc": "CCC within people", "mae": "MAE", "coverage": "coverage",
+    "lift_over_ewma.mean": "lift over EWMA", "lift_over_ewma.improved": "people improved",
+}  # fmt: skip
+
+_WHAT = """\
+Daily personal estimates of self-reported affect: a correction to a personal baseline by a shared transformer with
+personal parameters and by boosted trees."""
+
+_PROTOCOLS = """\
+Parameters from the first four fifths of each person's answers; each later answer predicted from everything before it
+(P2), or from what was known the evening before (P2N). Intervals are over people."""
+
+_LIMITS = """\
+- **Not a medical device.** Estimates are for research; they are no diagnosis and no ground for treating anybody.
+- A pooled CCC rewards knowing who somebody is: read it beside the CCC within people, the MAE and the personal mean.
+- It was fitted on the people of one study. For anybody else it says what people of that study say, moved by the answers
+  that are given with the question.
+- Intervals are made to hold {coverage:.0%} of the answers over people; for one person they may hold fewer.
+- Body and voice are recorded by the participants: what was not measured is told to the model as missing."""
+
+_LICENCES = """\
+Code: Apache-2.0. Voice features are openSMILE's eGeMAPSv02, whose licence allows research and non-commercial use only;
+whoever uses this model with voice needs to keep to it. Weights belong to the study that trained them."""
+
+
+def card(version: Version, study: Study, table: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> str:
+    """The card as Markdown.
+
+    Args:
+        version: the version with its tags.
+        study: its settings; items and scales are named.
+        table: figures by protocol and model, nested figures with dotted names.
+    """
+    tags = version.tags
+    items = [(name, f"{item.low:g} – {item.high:g}") for name, item in study.items.items()]
+    decision = f"{tags.get('gate', 'not decided')}: {tags.get('gate_reason', '')}"
+    parts = [
+        f"# {MODEL}, version {version.number}",
+        _WHAT,
+        "## Made from",
+        markdown(
+            ("what", "how much"),
+            [
+                ("people", tags.get("people", "")),
+                ("self-reports", tags.get("answers", "")),
+                ("the last on", tags.get("trained_until", "")),
+                ("kind", tags.get("kind", "")),
+                ("digest of data, settings and code", version.inputs),
+            ],
+        ),
+        tags.get("note", ""),
+        "## Items",
+        markdown(("item", "scale"), items),
+        "## How good",
+        _PROTOCOLS,
+        *(_protocol(protocol, models) for protocol, models in table.items()),
+        *(_without(protocol, models.get("macro_micro", {})) for protocol, models in table.items()),
+        f"Gate: {decision}",
+        "## Limits",
+        _LIMITS.format(coverage=study.gate.coverage),
+        "## Licences",
+        _LICENCES,
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def pictures(prequential: pl.DataFrame, study: Study) -> dict[str, Figure]:
+    """Pictures of how good a version is, by file name; none where no answer was tested."""
+    tested = prequential.filter(pl.col("answer").is_not_null())
+    if tested.is_empty():
+        return {}
+    scales = {name: (item.low, item.high) for name, item in study.items.items()}
+    return {
+        "predicted-and-answered.png": answered_picture(prequential, scales),
+        "reliability.png": reliability_picture(tested, study.gate.coverage),
+        "lift-by-person.png": lifts_picture(tested, scales),
+        "levels.png": levels_picture(tested, scales),
+    }
+
+
+def _protocol(name: str, models: Mapping[str, Mapping[str, float | None]]) -> str:
+    ordered = sorted(models.items(), key=lambda kv: -(kv[1].get("pooled_ccc") or -1.0))
+    rows = [[model, *(_number(found.get(figure)) for figure in SHOWN)] for model, found in ordered]
+    return f"### {name}\n\n" + markdown(("model", *SHOWN.values()), rows)
+
+
+def _without(protocol: str, figures: Mapping[str, float | None]) -> str:
+    """What each modality adds: how much worse the model is where it was not measured."""
+    names = [name.split(".")[1] for name in figures if name.startswith("without.") and name.endswith(".ccc.mean")]
+    rows = [
+        [
+            name,
+            *(
+                f"{_number(figures[f'{start}.mean'])} ({_number(figures[f'{start}.ci.low'])} … "
+                f"{_number(figures[f'{start}.ci.high'])})"
+                for start in (f"without.{name}.ccc", f"without.{name}.mae")
+            ),
+        ]
+        for name in names
+    ]
+    heads = ("not measured", "fall of CCC (95 %)", "rise of error, share of the scale (95 %)")
+    return f"### {protocol}, without a modality\n\n" + markdown(heads, rows) if rows else ""
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"

@@ -1,0 +1,57 @@
+"""The model card says what a version is and how good, and nothing of anybody in particular."""
+
+import numpy as np
+import polars as pl
+
+from assets.learning.card import card, pictures
+from assets.learning.tables import PREQUENTIAL
+from assets.study import Study
+from models.registry import Version
+
+FIGURES = {
+    "pooled_ccc": 0.71, "mae": 10.5, "coverage": 0.9, "lift_over_ewma.mean": 0.01,
+    "without.voice.ccc.mean": 0.02, "without.voice.ccc.ci.low": 0.01, "without.voice.ccc.ci.high": 0.03,
+    "without.voice.mae.mean": 0.001, "without.voice.mae.ci.low": 0.0, "without.voice.mae.ci.high": 0.002,
+}  # fmt: skip
+
+
+def prequential() -> pl.DataFrame:
+    random = np.random.default_rng(0)
+    rows = [
+        {"participant": f"P{p}", "time_us": n, "item": "happy", "answer": float(a), "value": float(a) + 5.0,
+         "low": float(a) - 10.0, "high": float(a) + 10.0, "baseline": float(a) + (9.0 if p < 3 else 1.0)}
+        for p in range(4) for n, a in enumerate(random.uniform(0, 100, 30))
+    ]  # fmt: skip
+    return PREQUENTIAL.frame(rows)
+
+
+def test_a_card_tells_data_figures_limits_and_licences(study: Study) -> None:
+    version = Version(7, "run", {"people": "12", "answers": "345", "inputs": "abc", "gate": "promoted"})
+    text = card(version, study, {"P2": {"macro_micro": FIGURES, "ewma": {"pooled_ccc": 0.69, "mae": 11.0}}})
+    assert text.startswith("# macro-micro, version 7")
+    assert "| people | 12 |" in text
+    assert "| macro_micro | 0.710 | – | 10.500 | 0.900 | 0.010 | – |" in text
+    assert text.index("| macro_micro |") < text.index("| ewma |")
+    assert "| voice | 0.020 (0.010 … 0.030) | 0.001 (0.000 … 0.002) |" in text
+    for said in ("Not a medical device", "research and non-commercial", "abc", "| worried | 0 – 100 |"):
+        assert said in text
+
+
+def test_a_model_without_network_has_no_table_of_modalities(study: Study) -> None:
+    assert "without a modality" not in card(Version(1, "run"), study, {"P2": {"macro_micro": {"mae": 1.0}}})
+
+
+def test_pictures_are_of_people_and_never_name_one(study: Study) -> None:
+    drawn = pictures(prequential(), study)
+    assert set(drawn) == {"predicted-and-answered.png", "reliability.png", "lift-by-person.png", "levels.png"}
+    [axes] = drawn["lift-by-person.png"].axes
+    assert axes.get_xlabel() == "4 people, 3 of them closer than their baseline"
+    assert [round(bar.get_height(), 3) for bar in axes.patches] == [-4.0, 4.0, 4.0, 4.0]
+    words = [
+        t.get_text() for f in drawn.values() for a in f.axes for t in a.findobj(match=lambda o: hasattr(o, "get_text"))
+    ]
+    assert not any("P0" in word for word in words)
+
+
+def test_nothing_tested_means_no_picture(study: Study) -> None:
+    assert pictures(PREQUENTIAL.empty(), study) == {}
