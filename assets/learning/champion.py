@@ -120,7 +120,8 @@ def _champion_said(home: Home, study: Study, registry: Registry, champion: Versi
 
 def _describe(home: Home, study: Study, registry: Registry, version: Version) -> None:
     """Put the model card and its pictures beside the version: artifacts of its run, and its description."""
-    lake, table = Lake(home.lake), {}
+    lake = Lake(home.lake)
+    table: dict[str, dict[str, dict[str, float | None]]] = {}
     for protocol, model, figure, value in lake.read(EVALUATION).iter_rows():
         table.setdefault(protocol, {}).setdefault(model, {})[figure] = value
     registry.describe(version, card(version, study, table), pictures(lake.read(PREQUENTIAL), study))
