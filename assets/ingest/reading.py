@@ -26,6 +26,7 @@ from assets.study import Correction, Study
 
 EARLIEST_US = 1_199_145_600 * SECOND_US  # 2008: before any device read here was sold
 AHEAD_US = 2 * 86_400 * SECOND_US  # a device's clock may be a time zone or a day ahead of the file's time, not more
+_SAYABLE_US = 2**62
 _REMARKED = 5
 
 
@@ -153,7 +154,7 @@ def _spans(recording: Recording, context: Context) -> Iterator[tuple[int, int]]:
 def _check_clock(first: int, last: int, received_us: int) -> None:
     if first >= EARLIEST_US and last <= max(received_us + AHEAD_US, EARLIEST_US):
         return
-    when = np.array([first if first < EARLIEST_US else last], "datetime64[us]")[0]
+    when = np.array([max(min(first if first < EARLIEST_US else last, _SAYABLE_US), -_SAYABLE_US)], "datetime64[us]")[0]
     message = (
         f"its clock is wrong: it has data of {str(when)[:16].replace('T', ' ')} UTC, "
         f"{'before such devices existed' if first < EARLIEST_US else 'later than the file itself'}; "
