@@ -116,6 +116,23 @@ def test_a_network_that_lacks_weights_is_refused_rather_than_guessed(tmp_path: P
         load(place, fingerprint(place))
 
 
+def test_a_network_with_a_head_and_the_names_of_older_torch_is_the_same_below_its_head(tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    plain, headed = network_folder(tmp_path / "plain"), network_folder(tmp_path / "headed", seed=9)
+    weights = load_file(plain / "model.safetensors")
+    old = {"parametrizations.weight.original0": "weight_g", "parametrizations.weight.original1": "weight_v"}
+    for new, name in old.items():
+        for key in [k for k in weights if k.endswith(new)]:
+            weights[key.replace(new, name)] = weights.pop(key)
+    assert any(key.endswith("weight_g") for key in weights)
+    head = pytest.importorskip("torch").ones(3, 16)
+    named = {f"wav2vec2.{key}": value for key, value in weights.items()} | {"classifier.out_proj.weight": head}
+    save_file(named, headed / "model.safetensors", {"format": "pt"})
+    found = [embed(load(place, fingerprint(place)), [vowel(0.5)]) for place in (plain, headed)]
+    np.testing.assert_array_equal(*found)
+
+
 def test_another_kind_of_network_is_refused(tmp_path: Path) -> None:
     place = network_folder(tmp_path)
     config = json.loads((place / "config.json").read_text())
