@@ -71,6 +71,7 @@ def catalogue_rows(home: Home, state: str | None = None, participant: str | None
         *(_iso(name) for name in ("received_us", "first_us", "last_us")),
         days.alias("days"),
         hours.alias("hours"),
+        pl.col("facts").str.json_path_match("$.holds").alias("holds"),
     ).to_dicts()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -67,20 +67,49 @@ def show_overview(console: Console, found: Mapping[str, Any]) -> None:
 
 
 def show_dumps(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
-    """The catalogue as a table that a coordinator can act on."""
-    table = Table(box=box.SIMPLE_HEAD)
-    for name in ("file", "state", "days", "hours", "reader", "why"):
-        table.add_column(name, overflow="fold")
+    """What came and what it covers; then what was refused, by what to do about it."""
+    _show_kept(console, [row for row in rows if row["state"] != "quarantined"])
+    refused: dict[str, list[str]] = defaultdict(list)
     for row in rows:
-        colour = {"read": "green", "quarantined": "red"}.get(row["state"], "yellow")
-        days = row["days"] or []
-        span = f"{days[0]}" + (f" … {days[-1]}" if len(days) > 1 else "") if days else ""
-        state = f"[{colour}]{row['state']}[/]"
-        hours = f"{row['hours']:.1f}" if row["hours"] else ""
-        table.add_row(escape(row["path"]), state, span, hours, row["reader"] or "", escape(row["reason"] or ""))
-    console.print(table)
+        if row["state"] == "quarantined":
+            refused[row["reason"] or "no reason kept"].append(f"{row['dump'][:8]}  {row['path']}")
+    if refused:
+        console.print("[bold red]Refused, and why[/] (the files lie untouched in the inbox)", highlight=False)
+    for reason, paths in sorted(refused.items(), key=lambda said: (-len(said[1]), said[1])):
+        console.print(f"\n[red]{escape(reason)}[/]", highlight=False)
+        for path in paths:
+            console.print(f"  {path}", markup=False, highlight=False)
     counts = Counter(row["state"] for row in rows)
-    console.print(f"{len(rows)} dumps" + "".join(f" · {n} {state}" for state, n in counts.items()), highlight=False)
+    states = "".join(f" · {n} {state}" for state, n in counts.items())
+    console.print(f"\n{len(rows)} {'dump' if len(rows) == 1 else 'dumps'}{states}", highlight=False)
+
+
+def _show_kept(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Dumps that were read, or were once: by their first folder."""
+    if not rows:
+        return
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in ("dump", "file", "came", "state", "covers", "holds", "remarks"):
+        table.add_column(name, overflow="fold", no_wrap=name == "dump", max_width=46 if name == "remarks" else None)
+    folder = None
+    for row in rows:
+        first = row["path"].partition("/")[0]
+        if folder not in {None, first}:
+            table.add_section()
+        folder = first
+        colour = "green" if row["state"] == "read" else "yellow"
+        days = row["days"] or []
+        span = f"{days[0]}" + (f" … {days[-1]} ({len(days)} days)" if len(days) > 1 else "") if days else ""
+        table.add_row(
+            row["dump"][:8],
+            escape(row["path"]),
+            (row["received"] or "")[:10],
+            f"[{colour}]{row['state']}[/]",
+            span,
+            escape(row["holds"] or ""),
+            escape(row["reason"] or ""),
+        )
+    console.print(table)
 
 
 def show_estimate(console: Console, said: Mapping[str, Any]) -> None:

@@ -4,18 +4,20 @@ Thin: `catalogue.py` and `recordings.py` do the work; this file says what the as
 what a person wants to see. Annotations stay evaluated here: Dagster reads the context's type when it sees the function.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import date as Date
 from typing import Any
 
 import dagster as dg
+import numpy as np
 import polars as pl
 
 from assets.days import Calendar
 from assets.features.pictures import yield_picture
 from assets.ingest.catalogue import catalogue
 from assets.ingest.day import faults
-from assets.ingest.entries import QUARANTINED, READ, STATES, Entry, load
+from assets.ingest.entries import DUPLICATE, QUARANTINED, READ, STATES, Entry, load
 from assets.ingest.recordings import RECORDINGS, tidy_recordings, wanted_recordings
 from assets.lake import Key, Lake
 from assets.ledger import digest
@@ -29,6 +31,7 @@ GROUP = "ingest"
 COUNTED = {EVENTS: "events", VOICE_CLIPS: "clips", SELF_REPORTS: "answers", DAILY_VALUES: "values"}
 CHECKED_DAYS = 200
 LISTED = 50
+PEOPLE_HEADER = ("participant", "read", "refused", "copies", "days", "first", "last", "hours", "newest file")
 WHAT = {
     "dumps": "The catalogue of the inbox: every dump ever seen, whom and which days it covers, and what became of it. "
     "A dump that cannot be read is quarantined with its reason; the files themselves are never touched.",
@@ -140,12 +143,32 @@ def _of_catalogue(entries: Sequence[Entry]) -> dict[str, Any]:
         "content": digest([(e.path, e.dump, e.state) for e in entries]),
         **states,
     }
+    if entries:
+        facts["participants and what came"] = markdown_table(PEOPLE_HEADER, _people(entries)[:CHECKED_DAYS])
     if refused:
         facts["refused"] = markdown_table(("dump", "why, and what to do"), refused[:LISTED])
     hours = _hours(entries, None)
     if hours.height:
         facts["data yield"] = picture(yield_picture(hours, "hours recorded", "hours recorded"), "hours recorded a day")
     return facts
+
+
+def _people(entries: Sequence[Entry]) -> list[tuple[object, ...]]:
+    """A row a participant: dumps by state, the days that have data, and when something came last."""
+    own = {e.participant for e in entries if e.participant} | {k.participant for e in entries for k in e.keys}
+    rows: list[tuple[object, ...]] = []
+    for who in sorted(filter(None, own)):
+        given = [e for e in entries if e.participant == who or any(k.participant == who for k in e.keys)]
+        states = Counter(e.state for e in given)
+        touches = [t for e in given if e.state == READ for t in e.touches if t.participant == who]
+        days = sorted({t.date for t in touches})
+        newest = max((e.received_us for e in given if e.present), default=None)
+        rows.append((
+            who, states[READ], states[QUARANTINED], states[DUPLICATE], len(days),
+            *((days[0], days[-1]) if days else ("", "")),
+            f"{sum(t.hours for t in touches):.1f}", "" if newest is None else np.datetime64(newest, "us").item().date(),
+        ))  # fmt: skip
+    return rows
 
 
 def _hours(entries: Sequence[Entry], dates: set[Date] | None) -> pl.DataFrame:

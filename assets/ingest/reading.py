@@ -6,6 +6,7 @@ the catalogue (`isolation.py` guards that) and again when the lake is written (`
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -28,6 +29,12 @@ EARLIEST_US = 1_199_145_600 * SECOND_US  # 2008: before any device read here was
 AHEAD_US = 2 * 86_400 * SECOND_US  # a device's clock may be a time zone or a day ahead of the file's time, not more
 _SAYABLE_US = 2**62
 _REMARKED = 5
+_CALLED = {
+    "beat": ("beat", "beats"), "tag": ("tag", "tags"), "steps": ("count of steps", "counts of steps"),
+    "sleep": ("sleep stage", "sleep stages"), "clip": ("clip", "clips"), "answer": ("answer", "answers"),
+    "daily": ("daily value", "daily values"),
+}  # fmt: skip
+_NAMED = 8
 
 
 @dataclass(frozen=True)
@@ -92,9 +99,42 @@ def coverage(reader: str, recording: Recording, context: Context, received_us: i
     spans = list(_spans(recording, context))
     first, last = min(s for s, _ in spans), max(e for _, e in spans)
     _check_clock(first, last, received_us)
-    return Coverage(
-        reader, first, last, tuple(_touches(recording, context)), dict(recording.facts), tuple(recording.remarks)
-    )
+    facts = {**recording.facts, "holds": held(recording)}
+    return Coverage(reader, first, last, tuple(_touches(recording, context)), facts, tuple(recording.remarks))
+
+
+def held(recording: Recording) -> str:
+    """What a recording holds in a line: signals by their hours, and how many there are of all else; no values."""
+    by_hours: dict[str, list[str]] = defaultdict(list)
+    hours: Counter[str] = Counter()
+    for segment in recording.segments:
+        hours[segment.signal] += len(segment.samples) / segment.rate_hz / 3600
+    for signal in sorted(hours):
+        names = by_hours[_duration(hours[signal])]
+        name = re.sub(r"_[xyz]$", "", signal)
+        names.extend([name] if name not in names else [])
+    counts = Counter({"clip": len(recording.clips), "answer": recording.answers.height})
+    counts["daily"] = recording.daily.height
+    for events in recording.events:
+        counts[events.kind] += len(events.time_us)
+    sampled = [f"{_few(names)} {length}" for length, names in by_hours.items()]
+    return " · ".join([*sampled, *(_counted(n, kind) for kind, n in sorted(counts.items()) if n)])
+
+
+def _few(names: Sequence[str]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names) if more <= 1 else f"{', '.join(names[:_NAMED])} and {more} more"
+
+
+def _counted(number: int, kind: str) -> str:
+    one, many = _CALLED.get(kind, (f"value of {kind}", f"values of {kind}"))
+    return f"{number:,} {one if number == 1 else many}"
+
+
+def _duration(hours: float) -> str:
+    if hours >= 1:
+        return f"{hours:.1f} h"
+    return f"{hours * 60:.0f} min" if hours * 60 >= 1 else f"{hours * 3600:.2g} s"
 
 
 def read_with(study: Study, participant: str | None, reader: str | None, correction: Correction | None = None) -> str:

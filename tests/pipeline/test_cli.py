@@ -130,7 +130,8 @@ def test_dumps_are_found_by_state_and_by_participant(labelled: tuple[Path, str])
     assert (row["path"], row["state"], row["days"][0]) == ("self_reports/answers.csv", "read", "2026-03-02")
     assert json.loads(say(labelled[0], "dumps", "--json", "--state", "quarantined")) == []
     assert json.loads(say(labelled[0], "dumps", "--json", "--participant", "P9")) == []
-    assert "1 dumps" in say(labelled[0], "dumps")
+    told = say(labelled[0], "dumps")
+    assert "1 dump · 1 read" in told
 
 
 def test_a_known_person_gets_every_item_with_its_interval(labelled: tuple[Path, str]) -> None:

@@ -41,6 +41,9 @@ def test_the_stage_runs_and_says_what_it_did(home: Home, study: Study) -> None:
     assert told["dumps"]["read"] == 2
     assert told["dumps"]["quarantined"] == 1
     assert "P01/bad.zip" in told["dumps"]["refused"]
+    row = "| P01 | 2 | 1 | 0 | 1 | 2022-02-07 | 2022-02-07 | 0.0 |"  # read, refused, copies, days, span, hours
+    assert row in told["dumps"]["participants and what came"]
+    assert len(told["dumps"]["data yield"]) < 100_000
     assert told["dumps"]["data yield"].startswith("![hours recorded a day](data:image/png;base64,")
     assert told["signals"]["dagster/row_count"] == 7
     assert told["signals"]["participant-days computed"] == 1

@@ -25,6 +25,9 @@ def in_this_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(under_test, "isolated", unguarded)
 
 
+HOLDS = "acc, bvp, eda, temp 20 s · hr 10 s · 3 beats · 1 tag"
+
+
 def states(home: Home) -> dict[str, str]:
     return {e.path: e.state for e in load(home)}
 
@@ -45,7 +48,7 @@ def test_the_catalogue_says_what_each_dump_covers(home: Home, study: Study) -> N
     assert entry.first_us == START * 1_000_000
     assert entry.last_us == START * 1_000_000 + 20_000_000 - 15_625
     assert [(t.participant, str(t.date), t.hours) for t in entry.touches] == [("P01", "2022-02-07", 0.006)]
-    assert entry.facts == {"device": "Empatica E4", "serial": "A00123"}
+    assert entry.facts == {"device": "Empatica E4", "serial": "A00123", "holds": HOLDS}
     assert {(str(k.participant), str(k.date)) for k in report.touched} == {("P01", "2022-02-07")}
 
 
