@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from assets.errors import DumpError
 from assets.ingest.readers.base import Context, Reader
-from assets.ingest.readers.beat_runs import beat_runs
 from assets.ingest.readers.channel_names import base, in_unit, known_signal, numbered, slug
 from assets.ingest.readers.edf_file import ANNOTATIONS, Channel, EdfFile, looks_edf, parse_edf
+from assets.ingest.readers.intervals import beat_runs
 from assets.ingest.recording import Events, Recording, Segment, segments_of
 from assets.ingest.source import Source
 from assets.ingest.times import to_us

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from assets.errors import DumpError
 from assets.ingest.readers.base import Context, Reader
-from assets.ingest.readers.beat_runs import beat_runs
+from assets.ingest.readers.intervals import beat_runs
 from assets.ingest.readers.sampled import contiguous
 from assets.ingest.readers.text_tables import header
 from assets.ingest.recording import Events, Recording, Segment, segments_of

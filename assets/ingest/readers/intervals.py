@@ -1,4 +1,4 @@
-"""Beats out of RR intervals that arrive over the air, and what an interval can be.
+"""Beats out of RR intervals whose times are not their own: late over the air, or noted on a coarse tick.
 
 A radio hands intervals over late and in packets, so the time beside one is when it arrived, not when the heart beat.
 Inside a run the intervals themselves are the clock: beat times are their running sum. The delay of a packet is never
@@ -49,6 +49,30 @@ def beats_from_arrivals(
     follows = np.ones(len(rr), np.bool_)
     follows[starts] = False
     return _once(times, rr, plausible_rr(rr) & vouched & follows)
+
+
+def beat_runs(stamps_us: Times, rr_ms: NDArray[np.float64], follows: NDArray[np.bool_]) -> Events:
+    """Beats of intervals that a device notes when it gets to it, at times coarser than they (a tick of a second).
+
+    Each run is anchored where its stamps agree best with the sums of its intervals; that stamps are early as often as
+    late is what sets these apart from arrivals. Which beats follow on each other is each reader's knowledge.
+
+    Args:
+        stamps_us: when each interval was noted, in order, (beats,).
+        rr_ms: the interval that each beat ends, (beats,).
+        follows: whether the beat before it began the interval, (beats,); the first never follows.
+    """
+    times = np.zeros(len(stamps_us), np.int64)
+    valid = plausible_rr(rr_ms)
+    breaks = np.flatnonzero(~follows[1:]) + 1
+    for a, b in zip(np.r_[0, breaks], np.r_[breaks, len(times)], strict=True):
+        if b > a:
+            since = np.cumsum(np.r_[0.0, rr_ms[a + 1 : b] * 1e3])
+            anchor = np.median(stamps_us[a:b] - stamps_us[a] - since)
+            times[a:b] = stamps_us[a] + np.round(anchor + since).astype(np.int64)
+            valid[a] = False
+    order = np.argsort(times, kind="stable")
+    return Events("beat", times[order], np.asarray(rr_ms, np.float64)[order], valid[order])
 
 
 def _runs(late: NDArray[np.float64], usual_us: float, broken: NDArray[np.bool_]) -> list[int]:

@@ -1,6 +1,6 @@
-"""Small pieces of event series that readers share: points in time, and beats known by their times or intervals.
+"""Small pieces of event series that readers share: points in time, and beats known by their times.
 
-Samples with a time each become segments in `sampled.py`, intervals that arrive over the air beats in `intervals.py`.
+Samples with a time each become segments in `sampled.py`, intervals beats in `intervals.py`.
 """
 
 from __future__ import annotations
@@ -16,20 +16,6 @@ def point_events(kind: str, times_us: Times, values: NDArray[np.floating]) -> Ev
     present = np.isfinite(values)
     times, first = np.unique(times_us[present], return_index=True)
     return Events(kind, times, np.asarray(values, np.float64)[present][first], np.ones(len(times), np.bool_))
-
-
-def beats_from_intervals(start_us: int, rr_ms: NDArray[np.floating]) -> Events:
-    """Beats of an unbroken list of RR intervals: times are their running sum.
-
-    Args:
-        start_us: when the first interval begins.
-        rr_ms: the intervals.
-    """
-    times = start_us + np.round(np.cumsum(rr_ms) * 1000).astype(np.int64)
-    valid = plausible_rr(rr_ms)
-    if len(valid):
-        valid[0] = False
-    return Events("beat", times, np.asarray(rr_ms, np.float64), valid)
 
 
 def beats_from_times(times_us: Times) -> Events:
