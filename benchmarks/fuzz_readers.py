@@ -19,6 +19,8 @@ from collections import Counter
 from functools import cache
 from pathlib import Path
 
+from polars.exceptions import PanicException
+
 from assets.errors import DumpError
 from assets.ingest.isolation import Limits, isolated
 from tests.assets.ingest.fuzz import Seed, case, made_seeds, outcome, real_seeds
@@ -55,7 +57,7 @@ def batch(numbers: range) -> tuple[Counter[str], list[str], float, int]:
             ends[outcome(damaged)] += 1
         except DumpError:
             ends["refused"] += 1
-        except Exception as error:  # noqa: BLE001 (a finding: told with its number)
+        except (Exception, PanicException) as error:  # noqa: BLE001 (a finding: told with its number)
             failures.append(f"case {number}, {case(seeds(), number).path}: {type(error).__name__}: {error}")
         finally:
             signal.alarm(0)
@@ -75,6 +77,7 @@ def main() -> int:
         for numbers, result in isolated(batch, tasks, Limits(seconds=BATCH * SECONDS, memory_mb=MEGABYTES)):
             if isinstance(result, Exception):
                 failures.append(f"cases {numbers.start} to {numbers.stop}: {result}")
+                print(failures[-1], flush=True)
                 continue
             ends += result[0]
             failures += result[1]

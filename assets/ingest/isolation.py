@@ -19,6 +19,7 @@ from pathlib import PurePath
 from typing import Any, Generic, TypeVar
 
 import psutil
+from polars.exceptions import PanicException
 
 from assets.errors import DumpError
 from assets.workers import single_threaded, worker_count
@@ -157,6 +158,8 @@ def _serve(pipe: Connection, work: Callable[[Task], Result]) -> None:
             answer = DumpError("reading it needs more memory than this machine has")
         except RecursionError:
             answer = DumpError("it is nested without end")
+        except PanicException:
+            answer = DumpError("its reader met damage that it could not get past; copy it again")
         except Exception as error:  # noqa: BLE001 (handed to the caller, who decides)
             last = traceback.extract_tb(error.__traceback__)[-1]
             error.add_note(f" at {PurePath(last.filename).name}:{last.lineno}")

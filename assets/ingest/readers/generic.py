@@ -130,7 +130,9 @@ def _parquet(data: bytes, wanted: list[str], context: Context) -> pl.DataFrame:
         if sum(groups) > context.most_bytes:
             message = "the Parquet file would unpack to more than [reading] max_unpacked_mb"
             raise DumpError(message)
-        table = pl.from_arrow(file.read(columns=wanted))
+        read = file.read(columns=wanted)
+        read.validate(full=True)  # polars trusts what it is given, and ends the process where it should not have
+        table = pl.from_arrow(read)
     except (pa.ArrowException, OSError, ValueError) as error:
         message = f"the Parquet file is cut or damaged ({type(error).__name__}): copy it again"
         raise DumpError(message) from error

@@ -77,6 +77,23 @@ def test_days_of_clock_changes_hold_their_23_or_25_hours(study: Study, day: Date
     assert sum(lengths) == len(segment.samples)
 
 
+def test_the_repeated_hour_holds_two_answers_and_a_session_without_a_seam(home: Home) -> None:
+    london = Study.model_validate({"study": {"timezone": "Europe/London"}, "items": {"happy": {}}})
+    put(home.inbox / "P01/e4", e4_files(epoch("2025-10-26T00:59:50+00:00")))  # 01:59:50 to 01:00:10 on the clock
+    rows = ("2025-10-26 01:30,10", "2025-10-26 01:30,20", "2025-10-26T01:30:00+01:00,30", "2025-10-27 00:10,40")
+    put(home.inbox / "P01/local.csv", "time,happy\n" + "\n".join(rows[:2]))
+    put(home.inbox / "P01/offset.csv", "time,happy\n" + "\n".join(rows[2:]))
+    ingest(home, london)
+    lake, day = Lake(home.lake), Key("P01", Date(2025, 10, 26))
+    half_past = epoch("2025-10-26T00:30:00+00:00") * 1_000_000
+    answers = lake.read(SELF_REPORTS, day).sort("time_us", "value")
+    assert set(answers["time_us"]) == {half_past, half_past + 3_600_000_000}
+    assert answers.filter(pl.col("time_us") > half_past)["value"].to_list() == [20.0]
+    assert lake.read(SELF_REPORTS, Key("P01", Date(2025, 10, 27)))["value"].to_list() == [40.0]
+    signals = lake.read(SIGNALS, day).filter(signal="bvp")
+    assert signals["samples"].list.len().to_list() == [20 * 64]
+
+
 def test_days_follow_a_participant_who_travels(home: Home, study: Study) -> None:
     moved = {"P01": {"zones": [{"start": "2026-02-01", "timezone": "America/New_York"}]}}
     travelled = Study.model_validate(study.model_dump() | {"participants": moved})

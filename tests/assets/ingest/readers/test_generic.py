@@ -127,3 +127,14 @@ def test_a_mapping_comes_before_a_guess_and_a_changed_one_reads_again() -> None:
 def test_a_wrong_mapping_is_refused_when_the_study_is_read(form: dict[str, Any], why: str) -> None:
     with pytest.raises(ValidationError, match=why):
         mapped(mine=form)
+
+
+def test_text_in_a_parquet_file_that_is_none_is_a_reason() -> None:
+    sink = io.BytesIO()
+    pl.DataFrame({"t": ["2026-01-31T09:15:00Z"] * 40, "EDA": [0.5] * 40, "Btn": [""] * 40}).write_parquet(
+        sink, compression="uncompressed", use_pyarrow=True
+    )
+    broken = sink.getvalue().replace(b"2026-01", b"20\xff\xfe-01")
+    study = mapped(mine={"time": "t", "signals": {"EDA": "eda"}})
+    with pytest.raises(DumpError, match="cut or damaged"):
+        read("m.parquet", broken, study)

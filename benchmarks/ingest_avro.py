@@ -1,0 +1,72 @@
+"""How fast a raw EmbracePlus file of half an hour is read, beside the `avro` package and fastavro.
+
+Run: `python benchmarks/ingest_avro.py [file]`, by default the real one of `MACROMICRO_REAL_DATA` or `../shared/data`.
+We give segments, beats and steps of it; the packages give Python's lists of what is in the file, and no more is done
+with them. `avro` is timed where it can be imported.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from assets.ingest.readers.base import Context
+from assets.ingest.reading import read_dump
+from assets.ingest.source import file_member, source_of
+from assets.study import Study
+
+REAL = Path(os.environ.get("MACROMICRO_REAL_DATA", "../shared/data")) / "embraceplus/test_data.avro"
+STUDY = Study.model_validate({"study": {"timezone": "Europe/Berlin"}, "items": {"happy": {}}})
+
+
+def ours(path: Path) -> None:
+    """As the catalogue reads it."""
+    read_dump(source_of("P01/a.avro", [file_member(path)]), Context(STUDY, "P01"))
+
+
+def fastavro(path: Path) -> None:
+    """Fastavro's reader."""
+    import fastavro as package
+
+    with path.open("rb") as file:
+        list(package.reader(file))
+
+
+def avro(path: Path) -> None:
+    """The reader of Apache's own package."""
+    from avro.datafile import DataFileReader
+    from avro.io import DatumReader
+
+    with path.open("rb") as file, DataFileReader(file, DatumReader()) as reader:
+        list(reader)
+
+
+def seconds(read: Callable[[Path], None], path: Path, times: int = 3) -> float:
+    """The least processor time of some runs."""
+    took = []
+    for _ in range(times):
+        start = time.process_time()
+        read(path)
+        took.append(time.process_time() - start)
+    return min(took)
+
+
+def main() -> None:
+    """Print the table."""
+    path = Path(sys.argv[1]) if len(sys.argv) > 1 else REAL
+    print(f"EmbracePlus Avro of {path.stat().st_size / 2**20:.1f} MB")
+    for name, read in (("macromicro", ours), ("fastavro", fastavro), ("avro", avro)):
+        try:
+            print(f"  {name:12s} {seconds(read, path):6.3f} s of processor time")
+        except ImportError:
+            print(f"  {name:12s} not installed")
+        if name == "macromicro":
+            print(f"  peak so far {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()
