@@ -106,7 +106,7 @@ def coverage(reader: str, recording: Recording, context: Context, received_us: i
 def held(recording: Recording) -> str:
     """What a recording holds in a line: signals by their hours, and how many there are of all else; no values."""
     by_hours: dict[str, list[str]] = defaultdict(list)
-    hours: Counter[str] = Counter()
+    hours: dict[str, float] = defaultdict(float)
     for segment in recording.segments:
         hours[segment.signal] += len(segment.samples) / segment.rate_hz / 3600
     for signal in sorted(hours):
