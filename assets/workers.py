@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Any, TypeVar
@@ -55,10 +56,8 @@ def workers(tasks: int, preload: Callable[[], None] | None = None) -> Iterator[E
     elif min(tasks, worker_count()) <= 1:
         yield Inline()
     else:
-        with single_threaded():
-            pool = ProcessPoolExecutor(min(tasks, worker_count()), mp_context=get_context("spawn"), initializer=preload)
-            with pool:
-                yield pool
+        with single_threaded(), _pool(min(tasks, worker_count()), preload) as pool:
+            yield pool
 
 
 def fan_out(
@@ -71,28 +70,73 @@ def fan_out(
 ) -> Iterator[tuple[Task, Result | Exception]]:
     """Run `work` on every task and yield each with its result, or the error it raised, as they come.
 
-    A task that fails takes no other down; the caller decides what its error means.
+    A task that fails takes no other down, even if it kills the process that works on it; the caller decides what its
+    error means.
     """
     todo = list(tasks)
     if not todo:
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with workers(len(todo), preload) as executor, Progress(*columns, disable=quiet, transient=True) as progress:
+    with Progress(*columns, disable=quiet, transient=True) as progress:
         bar = progress.add_task(what, total=len(todo))
-        if isinstance(executor, Inline):
-            futures = ((executor.submit(work, task), task) for task in todo)
-        else:
-            waiting = {executor.submit(work, task): task for task in todo}
-            futures = ((future, waiting[future]) for future in as_completed(waiting))
-        for future, task in futures:
-            error = future.exception()
+        for task, result in _rounds(work, todo, preload):
             progress.advance(bar)
-            if error is None:
-                yield task, future.result()
-            elif isinstance(error, Exception):
-                yield task, error
+            yield task, result
+
+
+def _rounds(
+    work: Callable[[Task], Result], todo: list[Task], preload: Callable[[], None] | None
+) -> Iterator[tuple[Task, Result | Exception]]:
+    """All tasks, although one of them may kill its worker, which takes the pool and what waits in it along.
+
+    Tasks begin in order, so the one that killed is among the first that the pool left undone: each of these is tried
+    in a process of its own, where a second death is its own doing, and the others go on in a new pool.
+    """
+    while todo:
+        left = []
+        for place, result in _one_pool(work, todo, preload):
+            if isinstance(result, BrokenProcessPool):
+                left.append(place)
             else:
-                raise error
+                yield todo[place], result
+        undone = [todo[place] for place in sorted(left)]
+        suspects = 2 * worker_count() + 1  # a pool keeps one task more than it has workers at hand; twice is safe
+        for task in undone[:suspects]:
+            with single_threaded(), _pool(1, preload) as alone:
+                future: Future[Result] = alone.submit(work, task)
+                yield task, _outcome(future)
+        todo = undone[suspects:]
+
+
+def _one_pool(
+    work: Callable[[Task], Result], todo: list[Task], preload: Callable[[], None] | None
+) -> Iterator[tuple[int, Result | Exception]]:
+    with workers(len(todo), preload) as executor:
+        if isinstance(executor, Inline):
+            for place, task in enumerate(todo):
+                yield place, _outcome(executor.submit(work, task))
+            return
+        waiting: dict[Future[Result], int] = {}
+        for place, task in enumerate(todo):
+            try:
+                waiting[executor.submit(work, task)] = place
+            except BrokenProcessPool as error:  # it broke while tasks were still being handed to it
+                yield place, error
+        for future in as_completed(waiting):
+            yield waiting[future], _outcome(future)
+
+
+def _outcome(future: Future[Result]) -> Result | Exception:
+    error = future.exception()
+    if error is None:
+        return future.result()
+    if isinstance(error, Exception):
+        return error
+    raise error
+
+
+def _pool(processes: int, preload: Callable[[], None] | None) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=preload)
 
 
 @contextmanager

@@ -8,8 +8,11 @@ note of what was learnt last, by the asset that ends a night.
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from datetime import date as Date
+from urllib.parse import quote
 
 from assets.features.acoustic import ACOUSTIC_UNIT, wanted_acoustic
 from assets.features.embedding import VOICE_EMBEDDINGS, wanted_embeddings
@@ -63,9 +66,21 @@ def learnable(home: Home, study: Study) -> str | None:
 
 
 def learnt(home: Home) -> str | None:
-    """The hash of what the last complete night learnt from."""
+    """The hash of what the last complete night learnt from; None where the model that it made is gone."""
     data = Lake(home.lake).read_bytes(LEARNT)
-    return str(json.loads(data)["inputs"]) if data else None
+    return str(json.loads(data)["inputs"]) if data and _registered(home) else None
+
+
+def _registered(home: Home) -> bool:
+    """Whether MLflow's database, read without MLflow, has a version that an alias names; a busy one counts as yes."""
+    path = home.mlflow / "mlflow.db"
+    if not path.is_file():
+        return False
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=1.0)) as database:
+            return bool(database.execute("SELECT count(*) FROM registered_model_aliases").fetchone()[0])
+    except sqlite3.Error:
+        return True  # locked, or damaged: the night or `doctor` says so; learning anew would not mend it
 
 
 def note_learnt(home: Home, study: Study) -> None:

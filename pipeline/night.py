@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from zoneinfo import ZoneInfo
 from rich.console import Console
 
 from assets.lake import Key
+from assets.monitoring.advice import ADVICE, AGAIN, advice
 from assets.study import HOME_VARIABLE, Home, Study
 from models.errors import MacromicroError
 from pipeline.facts import Look, look
@@ -29,6 +31,8 @@ from pipeline.progress import Watcher
 if TYPE_CHECKING:
     from pipeline.location import Factory
 
+MOST_NAMED = 5
+
 TYPED_TAG = "macromicro/typed"
 """On runs started from the command line: their process is the one that holds the lock."""
 
@@ -39,18 +43,31 @@ class NightFailedError(MacromicroError):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a night did: its plan after the catalogue, and participant-days computed, removed and up to date before."""
+    """What a night did: its plan after the catalogue, and participant-days computed, up to date before, and failed."""
 
     plan: Plan
     ingested: bool
     computed: dict[str, int] = field(default_factory=dict)
     unchanged: dict[str, int] = field(default_factory=dict)
+    failed: dict[str, tuple[Key, ...]] = field(default_factory=dict)
     log: Path | None = None
 
     @property
     def nothing(self) -> bool:
         """Whether there was nothing to do at all."""
         return self.plan.nothing and not self.ingested
+
+    @property
+    def said_of_failed(self) -> str:
+        """What could not be computed, in one line; empty where everything could."""
+        named = [f"{unit} of {k.participant} on {k.date}" for unit, keys in self.failed.items() for k in keys]
+        if not named:
+            return ""
+        shown = ", ".join(named[:MOST_NAMED]) + (f" and {len(named) - MOST_NAMED} more" if named[MOST_NAMED:] else "")
+        return (
+            f"Not computed: {shown}. Everything else went on without; each night tries again. "
+            "The asset's `failures` in Dagster's pages say why."
+        )
 
 
 def run_night(
@@ -62,7 +79,7 @@ def run_night(
         BusyError: another run works on this home.
         NightFailedError: a step failed; the message names it, its reason and the log.
     """
-    with lock(home, "macromicro run"):
+    with lock(home, "macromicro run"), _told_plainly():
         before = look(home, study)
         todo = plan(before)
         if todo.nothing:
@@ -73,8 +90,33 @@ def run_night(
             night.run("ingest", "Catalogue of the inbox")
             todo = plan(look(home, study))
         night.days_and_learning(todo)
-        computed, unchanged = _compare(before, look(home, study))
-        return Outcome(todo, ingested, computed, unchanged, night.log)
+        after = look(home, study)
+        computed, unchanged = _compare(before, after)
+        failed = {unit.name: tuple(sorted(unit.pending)) for unit in after.units if unit.pending}
+        return Outcome(todo, ingested, computed, unchanged, failed, night.log)
+
+
+@contextmanager
+def _told_plainly() -> Iterator[None]:
+    """Tell a storage that refused outside of a step (full, read-only, locked) as what it is and what to do."""
+    try:
+        yield
+    except MacromicroError:
+        raise
+    except Exception as error:
+        known = next((e for e in _chain(error) if type(e).__name__ in ADVICE), None)
+        if known is None:
+            raise
+        said = next(iter(str(known).splitlines()), "")
+        kind = type(known).__name__
+        message = f"{kind}: {said}\n{advice(kind)}"
+        raise NightFailedError(message) from error
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 class _Night:
@@ -129,7 +171,8 @@ class _Night:
             after_run(self._instance, ended, self._study)
         if not result.success:
             reason = watcher.failures[0] if watcher.failures else f"the run of {job} ended early"
-            message = f"{reason}\nWhat was done before it stays; the next run goes on from there. Whole log: {self.log}"
+            todo = advice(watcher.kinds[0]) if watcher.kinds else AGAIN
+            message = f"{reason}\n{todo} Whole log: {self.log}"
             raise NightFailedError(message)
 
     def _clear_dead(self) -> None:

@@ -25,11 +25,12 @@ if TYPE_CHECKING:
 
 @dataclass
 class Watcher:
-    """Follows a run: `failures` holds a readable line for each step that failed, in order."""
+    """Follows a run: `failures` holds a readable line for each step that failed, `kinds` its error's class."""
 
     console: Console
     log: Path
     failures: list[str] = field(default_factory=list)
+    kinds: list[str] = field(default_factory=list)
     _status: Status | None = None
 
     def __call__(self, event: dg.EventLogEntry) -> None:
@@ -49,6 +50,7 @@ class Watcher:
             reason = readable(happened.step_failure_data.error)
             self._end(f"[red]✗[/] {_name(happened.step_key)}")
             self.failures.append(f"{_name(happened.step_key)}: {reason}")
+            self.kinds.append(kind(happened.step_failure_data.error))
         elif happened.event_type_value == "ASSET_CHECK_EVALUATION":
             check = happened.asset_check_evaluation_data
             if not check.passed:
@@ -89,13 +91,30 @@ def readable(error: SerializableErrorInfo | None) -> str:
     """The message of the error that a step's failure began with: ours as it stands, else its class and first line."""
     if error is None:
         return "it failed without saying why"
-    while error.cause is not None:
-        error = error.cause
-    name, _, message = error.message.strip().partition(": ")
-    if error.cls_name in {cls.__name__ for cls in _family(MacromicroError)}:
+    first = _first(error)
+    name, _, message = first.message.strip().partition(": ")
+    if first.cls_name in _ours():
         return message
     lines = (message or name).strip().splitlines()
-    return f"{error.cls_name}: {lines[0] if lines else ''}"
+    return f"{first.cls_name}: {lines[0] if lines else ''}"
+
+
+def kind(error: SerializableErrorInfo | None) -> str:
+    """The class of the error that a failure began with."""
+    return (_first(error).cls_name if error else None) or "error"
+
+
+def _first(error: SerializableErrorInfo) -> SerializableErrorInfo:
+    """The error it began with; where one of ours says what that means, ours."""
+    chain = [error]
+    while chain[-1].cause is not None:
+        chain.append(chain[-1].cause)
+    ours = _ours()
+    return next((one for one in reversed(chain) if one.cls_name in ours), chain[-1])
+
+
+def _ours() -> set[str]:
+    return {cls.__name__ for cls in _family(MacromicroError)}
 
 
 def _family(cls: type[MacromicroError]) -> set[type[MacromicroError]]:

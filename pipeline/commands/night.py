@@ -18,6 +18,7 @@ def run(context: typer.Context, *, json: Json = False) -> None:
     With nothing new it does nothing and says so. A run that was interrupted or killed is taken up by the next one.
     """
     from rich.console import Console
+    from rich.markup import escape
 
     from pipeline.night import run_night
     from pipeline.overview import evaluation, overview
@@ -32,8 +33,12 @@ def run(context: typer.Context, *, json: Json = False) -> None:
     elif not json:
         found = overview(chosen.home, study)
         show_night(console, chosen.home, outcome, found, evaluation(chosen.home) if found["versions"] else {})
+    if outcome.said_of_failed:
+        console.print(f"[yellow]{escape(outcome.said_of_failed)}[/]", highlight=False, soft_wrap=True)
     if json:
-        print_json({"nothing_new": outcome.nothing, "computed": outcome.computed, **overview(chosen.home, study)})
+        failed = {unit: [f"{k.participant} {k.date}" for k in keys] for unit, keys in outcome.failed.items()}
+        done = {"nothing_new": outcome.nothing, "computed": outcome.computed, "failed": failed}
+        print_json({**done, **overview(chosen.home, study)})
 
 
 def ui(
