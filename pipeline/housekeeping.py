@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assets.lake import TEMPORARY
-from assets.monitoring.report import FOLDER
+from assets.monitoring.sizes import FOLDER
 from assets.study import Home, Study
 from pipeline.retire import retire_versions
 

@@ -15,6 +15,7 @@ import polars as pl
 from assets.lake import Key, Lake
 from assets.learning.tables import EVALUATION
 from assets.ledger import Stamp
+from assets.monitoring.sizes import home_sizes, lake_sizes
 from assets.study import Home, Study
 from assets.tables import DUMPS, SELF_REPORTS
 from assets.units import stamped
@@ -40,6 +41,8 @@ def overview(home: Home, study: Study) -> dict[str, Any]:
         "schedule": f"{study.schedule.nightly} {study.timezone}" if study.schedule.enabled else None,
         "running_now": str(busy) if busy else None,
         "last_night": last_night(home),
+        "sizes": home_sizes(home),
+        "lake_sizes": lake_sizes(home),
         **models(home, study),
     }
 

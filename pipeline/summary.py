@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from assets.monitoring.sizes import human_size
 from assets.study import Home
 
 if TYPE_CHECKING:
@@ -63,7 +64,14 @@ def show_overview(console: Console, found: Mapping[str, Any]) -> None:
     if found["running_now"]:
         lines.add_row("now", found["running_now"])
     _add_models(lines, found)
+    lines.add_row("size", _sizes(found["sizes"]))
+    if found["lake_sizes"]:
+        lines.add_row("of the lake", _sizes(found["lake_sizes"]))
     console.print(lines)
+
+
+def _sizes(found: Mapping[str, int]) -> str:
+    return ", ".join(f"{escape(name)} {human_size(count)}" for name, count in found.items()) or "nothing yet"
 
 
 def show_dumps(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -21,12 +21,12 @@ from assets.lake import Key, Lake
 from assets.learning.tables import EVALUATION
 from assets.monitoring.history import Night, model_history, person_lifts
 from assets.monitoring.operations import Operations
+from assets.monitoring.sizes import FOLDER, home_sizes, human_size
 from assets.monitoring.tables import DAILY, DRIFT
 from assets.study import Home, Study
 from assets.tables import DUMPS
 from models.registry import Registry
 
-FOLDER = "reports"
 TEMPLATES = Path(__file__).with_name("templates")
 OVER_DAYS = 28  # nothing from anybody for so long: the study is over, and the report looks at its last weeks
 LARGEST = 2_000_000  # bytes
@@ -77,7 +77,7 @@ def gather(home: Home, study: Study, now: datetime, operations: Operations | Non
         people=person_lifts(home, study),
         nights=tuple(model_history(home, registry)),
         operations=operations or Operations(),
-        sizes=sizes(home),
+        sizes=home_sizes(home),
     )
 
 
@@ -93,12 +93,6 @@ def latest_drift(lake: Lake, *, before: Date = Date.max) -> pl.DataFrame:
     """What the last night that looked for drift found; the last one before a day, where one is given."""
     days = [key.date for key in lake.keys(DRIFT) if key.date is not None and key.date < before]
     return lake.read(DRIFT, Key(date=max(days))) if days else DRIFT.empty()
-
-
-def sizes(home: Home) -> dict[str, int]:
-    """Bytes below each part of the home."""
-    parts = (home.inbox, home.lake, home.dagster, home.mlflow, home.scratch, home.root / FOLDER)
-    return {folder.name: _bytes(folder) for folder in parts if folder.exists()}
 
 
 def write_report(home: Home, material: Material) -> Path:
@@ -137,25 +131,3 @@ def render(material: Material) -> str:
         "on_call": on_call(material),
     }
     return pages.get_template("report.html.j2").render(context)
-
-
-def human_size(count: int) -> str:
-    """Bytes for people."""
-    value = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} TB"
-
-
-def _bytes(folder: Path) -> int:
-    """Bytes of all files below; those that vanish while looking are left out."""
-    total = 0
-    for base, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += os.lstat(os.path.join(base, name)).st_size  # noqa: PTH118  # half a million files: no objects
-            except FileNotFoundError:
-                continue
-    return total

@@ -122,6 +122,10 @@ def test_status_tells_a_program_what_it_tells_a_person(labelled: tuple[Path, str
     assert status["days"] == {"participant_days": 15, "first": "2026-03-02", "last": "2026-03-06"}
     assert status["last_night"]["state"] == "worked"
     assert status["champion"]["version"] == 1
+    assert status["sizes"]["inbox"] == (labelled[0] / "inbox" / "self_reports" / "answers.csv").stat().st_size
+    assert sum(status["lake_sizes"].values()) == status["sizes"]["lake"]
+    assert {"inbox", "lake", "dagster", "mlflow", "reports", "logs"} <= status["sizes"].keys()
+    assert {"self_reports", "ledger", "moments"} <= status["lake_sizes"].keys()
     assert "macro-micro version 1" in say(labelled[0], "status")
 
 

@@ -11,8 +11,9 @@ import pytest
 from assets.lake import Key, Lake
 from assets.learning.tables import PREQUENTIAL
 from assets.monitoring.history import Night, model_history, person_lifts
-from assets.monitoring.report import gather, human_size, looked_back_from, render, write_report
+from assets.monitoring.report import gather, looked_back_from, render, write_report
 from assets.monitoring.sections import scientist, summary
+from assets.monitoring.sizes import human_size
 from assets.monitoring.tables import DAILY, DRIFT, RETIRED
 from assets.study import Home, Study
 from models.registry import Registry
