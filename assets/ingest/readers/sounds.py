@@ -18,6 +18,7 @@ from assets.errors import DumpError
 RATE_HZ = 16_000
 HEADROOM = 0.999
 LONGEST_S = 4 * 3600
+LOWEST_HZ, HIGHEST_HZ = 2_000, 768_000
 _SNDFILE_MAGIC = (b"fLaC", b"OggS", b"ID3", b"caff")
 _FFMPEG_MAGIC = (b"#!AMR", b"\x1a\x45\xdf\xa3", b"ADIF")
 
@@ -81,6 +82,7 @@ def _sndfile(data: bytes) -> Sound:
 
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
+            _refuse_rate(file.samplerate)
             _refuse_long(file.frames / file.samplerate)
             samples = file.read(dtype="float32", always_2d=True)
             rate, subtype, expected = file.samplerate, file.subtype, file.frames
@@ -103,6 +105,7 @@ def _ffmpeg(data: bytes) -> Sound:
             _refuse_long(expected)
             created = file.metadata.get("creation_time") or stream.metadata.get("creation_time")
             rate = int(stream.rate or stream.codec_context.sample_rate)
+            _refuse_rate(rate)
             frames, cut = _frames(file, stream, rate)
     except DumpError:
         raise
@@ -140,6 +143,12 @@ def _frames(file: Any, stream: Any, rate: int) -> tuple[list[NDArray[np.float32]
             raise
         return found, True
     return found, False
+
+
+def _refuse_rate(rate_hz: int) -> None:
+    if not LOWEST_HZ <= rate_hz <= HIGHEST_HZ:
+        message = f"its header is damaged: it says {rate_hz:,} samples a second; copy it again"
+        raise DumpError(message)
 
 
 def _refuse_long(seconds: float) -> None:

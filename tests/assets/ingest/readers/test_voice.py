@@ -174,3 +174,11 @@ def test_a_cut_phone_clip_is_kept_or_refused_never_a_crash(study: Study) -> None
     assert str(clip(NAMED, whole[: len(whole) // 2], study).duration_s) < "4"
     with pytest.raises(DumpError, match="cannot be decoded"):
         clip(NAMED, phone("aac", "mp4")[:300], study)
+
+
+@pytest.mark.parametrize("rate", [8, 1_073_749_824])
+def test_a_rate_that_no_recorder_has_is_damage_and_fills_no_memory(study: Study, rate: int) -> None:
+    data = bytearray(sound())
+    data[24:28] = rate.to_bytes(4, "little")
+    with pytest.raises(DumpError, match="its header is damaged"):
+        clip(NAMED, bytes(data), study)
