@@ -103,7 +103,7 @@ def _rounds(
         suspects = 2 * worker_count() + 1  # a pool keeps one task more than it has workers at hand; twice is safe
         for task in undone[:suspects]:
             with single_threaded(), _pool(1, preload) as alone:
-                future: Future[Result] = alone.submit(work, task)
+                future = alone.submit(work, task)
                 yield task, _outcome(future)
         todo = undone[suspects:]
 
@@ -126,7 +126,8 @@ def _one_pool(
             yield waiting[future], _outcome(future)
 
 
-def _outcome(future: Future[Result]) -> Result | Exception:
+def _outcome(future: Future[Any]) -> Any:
+    """What a task gave, or the error it raised."""
     error = future.exception()
     if error is None:
         return future.result()
