@@ -131,9 +131,9 @@ def _parquet(data: bytes, wanted: list[str], context: Context) -> pl.DataFrame:
             message = "the Parquet file would unpack to more than [reading] max_unpacked_mb"
             raise DumpError(message)
         read = file.read(columns=wanted)
-        read.validate(full=True)  # polars trusts what it is given, and ends the process where it should not have
+        read.validate(full=True)
         table = pl.from_arrow(read)
-    except (pa.ArrowException, OSError, ValueError) as error:
+    except (pa.ArrowException, OSError, ValueError, pl.exceptions.PanicException) as error:
         message = f"the Parquet file is cut or damaged ({type(error).__name__}): copy it again"
         raise DumpError(message) from error
     return table if isinstance(table, pl.DataFrame) else table.to_frame()
