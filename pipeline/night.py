@@ -6,6 +6,7 @@ recorded in the home's Dagster storage like any other. The home's lock is held f
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 from collections.abc import Iterator, Mapping
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from pipeline.location import Factory
 
 MOST_NAMED = 5
-
-TYPED_TAG = "macromicro/typed"
-"""On runs started from the command line: their process is the one that holds the lock."""
 
 
 class NightFailedError(MacromicroError):
@@ -125,6 +123,9 @@ class _Night:
     def __init__(self, home: Home, study: Study, console: Console, stages: tuple[Factory, ...] | None) -> None:
         os.environ[HOME_VARIABLE] = str(home.root)
         warnings.filterwarnings("ignore", module="dagster")
+        logging.getLogger("mlflow.store.db.utils").setLevel(
+            logging.CRITICAL
+        )  # its traceback says what our message says
         from pipeline.location import definitions
 
         self._study, self._console = study, console
@@ -150,6 +151,8 @@ class _Night:
     def run(self, job: str, title: str, tags: Mapping[str, str] | None = None) -> None:
         """Run one job to its end, showing its steps."""
         from dagster._core.utils import make_new_run_id
+
+        from pipeline.requests import TYPED_TAG
 
         self._console.print(f"[bold]{title}[/]", highlight=False)
         run_id, watcher = make_new_run_id(), Watcher(self._console, self.log)
@@ -178,8 +181,11 @@ class _Night:
     def _clear_dead(self) -> None:
         """End the runs of command lines that were killed: the lock is ours, so none of them is alive."""
         import dagster as dg
+        from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
-        dead = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED], tags={TYPED_TAG: "true"})
+        from pipeline.requests import TYPED_TAG
+
+        dead = dg.RunsFilter(statuses=NOT_FINISHED_STATUSES, tags={TYPED_TAG: "true"})
         for run in self._instance.get_runs(dead):
             self._instance.report_run_failed(
                 run, "Its process ended without a word (killed, or the machine restarted)."

@@ -18,6 +18,8 @@ from pipeline.plan import Plan, Range
 
 NIGHT_TAG = "macromicro/night"
 """On every run of a night: the local date on which it began."""
+TYPED_TAG = "macromicro/typed"
+"""On runs started from the command line: their process is the one that holds the lock."""
 STEP_TAG = "macromicro/step"
 """`opening` (the catalogue), `days` or `nightly` (the one that ends it)."""
 

@@ -22,7 +22,7 @@ from pipeline.facts import Look, look_settled
 from pipeline.jobs import JOBS
 from pipeline.lock import holder
 from pipeline.plan import plan
-from pipeline.requests import NIGHT_TAG, STEP_TAG, day_requests, ingest_request, night_requests
+from pipeline.requests import NIGHT_TAG, STEP_TAG, TYPED_TAG, day_requests, ingest_request, night_requests
 
 INTERVAL_S = 60
 RUNNING = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
@@ -85,7 +85,8 @@ def in_flight(instance: dg.DagsterInstance, home: Home, memory: Memory) -> tuple
     """Whose work to wait for ('' where nobody's), after failing the runs whose process is gone."""
     runs = instance.get_runs(dg.RunsFilter(statuses=NOT_FINISHED_STATUSES))
     held = holder(home)
-    silent = [run for run in runs if run.status in RUNNING and held is None]
+    # A command's run is never in a queue: whatever it says of itself, without its process it is dead.
+    silent = [run for run in runs if held is None and (run.status in RUNNING or TYPED_TAG in run.tags)]
     for run in silent:
         if run.run_id in memory.suspects:
             instance.report_run_failed(run, "Its process ended without a word (killed, or the machine restarted).")

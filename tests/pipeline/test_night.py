@@ -7,7 +7,8 @@ from rich.console import Console
 from assets.study import Home, Study
 from pipeline.instance import instance
 from pipeline.lock import BusyError, lock
-from pipeline.night import TYPED_TAG, NightFailedError, run_night
+from pipeline.night import NightFailedError, run_night
+from pipeline.requests import TYPED_TAG
 from tests.pipeline.toy import MONDAY, P1, Toy
 
 
@@ -92,15 +93,16 @@ def test_a_second_night_at_the_same_time_is_refused(home: Home, study: Study, to
         run_night(home, study, console, toy.stages, toy.look)
 
 
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTED])
 def test_the_run_of_a_command_that_was_killed_is_ended_by_the_next(
-    home: Home, study: Study, toy: Toy, console: Console
+    home: Home, study: Study, toy: Toy, console: Console, status: dg.DagsterRunStatus
 ) -> None:
     @dg.job
     def nothing() -> None:
         pass
 
     with instance(home) as storage:
-        storage.create_run_for_job(nothing, status=dg.DagsterRunStatus.STARTED, tags={TYPED_TAG: "true"})
+        storage.create_run_for_job(nothing, status=status, tags={TYPED_TAG: "true"})
     toy.new = ["2026-03-02.zip"]
     run_night(home, study, console, toy.stages, toy.look)
     assert runs(home)[0] == ("nothing", dg.DagsterRunStatus.FAILURE)

@@ -8,7 +8,7 @@ import pytest
 from assets.ledger import Stamp
 from assets.study import Home, Schedule, Study
 from pipeline.lock import lock
-from pipeline.requests import NIGHT_TAG, STEP_TAG
+from pipeline.requests import NIGHT_TAG, STEP_TAG, TYPED_TAG
 from pipeline.schedules import nightly
 from pipeline.sensors import Memory, inbox
 from tests.pipeline.toy import FRIDAY, MONDAY, P1, TUESDAY, Toy
@@ -154,6 +154,16 @@ def test_a_run_whose_process_is_gone_is_ended_at_the_second_look(
     after = instance.get_run_by_id(dead)
     assert after is not None
     assert after.status is dg.DagsterRunStatus.FAILURE
+
+
+def test_the_run_of_a_command_killed_before_it_began_does_not_hold_the_inbox_up(
+    home: Home, study: Study, toy: Toy, instance: dg.DagsterInstance
+) -> None:
+    toy.wanted = {P1[MONDAY]: "x"}
+    _run(instance, dg.DagsterRunStatus.NOT_STARTED, {TYPED_TAG: "true"})
+    _, cursor = sense(toy, home, study, instance)
+    requests, _ = sense(toy, home, study, instance, cursor)
+    assert ranges(requests) == [("2026-03-02", "2026-03-02")]
 
 
 def test_a_run_that_holds_the_home_is_alive_however_often_one_looks(
