@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+FEW_DAYS = 8
 MOST_NAMES = 70  # more participants than this are drawn in thinner rows, with only some of their codes
 
 
@@ -148,9 +149,12 @@ def timeline_chart(steps: Sequence[tuple[str, datetime, datetime, bool]], palett
 
 
 def _dates(axes: Axes) -> None:
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, DateLocator, DayLocator
 
-    locator = AutoDateLocator(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
+    first, last = axes.get_xlim()
+    # Nights have no hours: a few of them are marked each.
+    few, many = DayLocator, AutoDateLocator
+    locator: DateLocator = few() if last - first < FEW_DAYS else many(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
 
