@@ -28,6 +28,7 @@ from assets.study import Correction, Study
 EARLIEST_US = 1_199_145_600 * SECOND_US  # 2008: before any device read here was sold
 AHEAD_US = 2 * 86_400 * SECOND_US  # a device's clock may be a time zone or a day ahead of the file's time, not more
 _SAYABLE_US = 2**62
+FIRST_YEAR, LAST_YEAR = 1990, 2200  # of daily values; the clock's own check is narrower
 _REMARKED = 5
 _CALLED = {
     "beat": ("beat", "beats"), "tag": ("tag", "tags"), "steps": ("count of steps", "counts of steps"),
@@ -187,6 +188,9 @@ def _spans(recording: Recording, context: Context) -> Iterator[tuple[int, int]]:
         yield int(times.min()), int(times.max())
     for day in (recording.daily["date"].min(), recording.daily["date"].max()):
         if isinstance(day, Date):
+            if not FIRST_YEAR <= day.year <= LAST_YEAR:
+                message = f"it has values of {day}, which no study lived through; correct that date and copy it again"
+                raise DumpError(message)
             start = context.calendar.span_us(day)[0]
             yield start, start
 

@@ -84,7 +84,7 @@ def micros(text: str) -> int:
     Raises:
         DumpError: it is no such number.
     """
-    match = re.fullmatch(r"\s*(\d{1,15})(?:\.(\d*))?\s*", text)
+    match = re.fullmatch(r"\s*(\d{1,11})(?:\.(\d*))?\s*", text)
     if not match:
         message = f"{text[:40]!r} is no time in seconds"
         raise DumpError(message)

@@ -3,6 +3,11 @@ from datetime import UTC, datetime
 import pytest
 
 from assets.days import Calendar
+from assets.errors import DumpError
+from assets.ingest.readers.base import Context
+from assets.ingest.readers.numbers import micros
+from assets.ingest.reading import coverage, read_dump
+from assets.ingest.source import bytes_member, source_of
 from assets.ingest.times import days_first, parse, to_us
 from assets.study import Study
 
@@ -80,3 +85,16 @@ def test_a_local_time_is_read_where_the_participant_is() -> None:
     calendar = Calendar.of(study, "P01")
     assert utc("2026-01-31 09:00", calendar) == "2026-01-31 08:00:00"
     assert utc("2026-02-02 09:00", calendar) == "2026-02-02 14:00:00"
+
+
+def test_a_daily_value_of_the_year_9999_is_refused_by_its_date(study: Study) -> None:
+    table = "participant,date,steps\nP1,2026-03-01,5\nP1,9999-12-31,7\n"
+    dump = source_of("daily_values/a.csv", [bytes_member("a.csv", table.encode())])
+    reader, recording = read_dump(dump, Context(study, None))
+    with pytest.raises(DumpError, match="9999-12-31"):
+        coverage(reader, recording, Context(study, None), 1_800_000_000_000_000)
+
+
+def test_seconds_beyond_any_calendar_are_no_time() -> None:
+    with pytest.raises(DumpError, match="no time in seconds"):
+        micros("999999999999999")

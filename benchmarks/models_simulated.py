@@ -1,0 +1,77 @@
+"""The default model on a simulated study of the paper's size beside every baseline and an oracle, and uncoupled.
+
+Run: python benchmarks/models_simulated.py [people] [days]. The oracle knows each person's true parameters but not the
+future. Prints the share of the oracle's gain over the personal mean that the model reaches, what dropping body and
+voice costs (with `--coupling 0`, where nothing may be claimed: the interval must hold 0), time, memory and latencies.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from assets.moments.table import items_of, modalities
+from assets.simulated.moments import simulated_moments
+from assets.study import PAPER_ITEMS, Study
+from models.cohort import cohort_from_frame
+from models.evaluation import MODEL, compare, drops, predict_split
+from models.fitting import fit
+from models.metrics import pooled_ccc
+from models.protocols import online
+from models.settings import Settings
+
+STUDY = Study.model_validate({"study": {"timezone": "Europe/Berlin"}, "items": {name: {} for name in PAPER_ITEMS}})
+
+
+def main(people: int, days: int) -> None:
+    """Fit, test and print, with coupling and without."""
+    for coupling in (1.0, 0.0):
+        frame = simulated_moments(STUDY, participants=people, days=days, seed=11, coupling=coupling)
+        cohort = cohort_from_frame(frame, items_of(STUDY), modalities())
+        split, began, wall = online(cohort), time.process_time(), time.monotonic()
+        model = fit(cohort.take(split.train), Settings())
+        spent, waited = time.process_time() - began, time.monotonic() - wall
+        tested = predict_split(split, model)
+        table = compare(tested, cohort)
+        oracle = frame.select(f"oracle_{name}" for name in PAPER_ITEMS).to_numpy()[tested.rows]
+        best = float(np.nanmean(pooled_ccc(oracle, tested.answers)))
+        mean, reached = table["personal_mean"]["pooled_ccc"], table[MODEL]["pooled_ccc"]
+        print(f"\n# {people} people × {days} days, coupling {coupling:g}: {len(cohort)} answered moments\n")
+        print("| model | CCC | MAE | person CCC |\n|---|---|---|---|")
+        print(f"| oracle | {best:.3f} | {np.nanmean(np.abs(oracle - tested.answers)):.2f} | |")
+        for name, m in sorted(table.items(), key=lambda kv: -kv[1]["pooled_ccc"]):
+            print(f"| {name} | {m['pooled_ccc']:.3f} | {m['mae']:.2f} | {m['person_ccc']:.3f} |")
+        print(f"\n{(reached - mean) / (best - mean):.0%} of the oracle's gain over the personal mean")
+        print(f"coverage {table[MODEL]['coverage']:.3f}, worst decile {table[MODEL]['coverage_worst_decile']:.3f}")
+        if model.network is None:
+            print(f"no network: {model.note}")
+        else:
+            for name, cost in drops(split, model, tested).items():
+                low, high = cost["ccc"]["ci"]
+                print(f"without {name}: CCC falls by {cost['ccc']['mean']:+.4f} ({low:+.4f} … {high:+.4f})")
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(f"fit: {spent:.0f} CPU s, {waited:.0f} s, {len(model.curve)} epochs; peak so far {peak:.0f} MB")
+        _latency(model, cohort)
+
+
+def _latency(model: object, cohort: object) -> None:
+    """How long estimates take: one person with their history, and everybody."""
+    last = np.flatnonzero(np.r_[cohort.person[1:] != cohort.person[:-1], True])  # type: ignore[attr-defined]
+    one = cohort.take(cohort.person == 0)  # type: ignore[attr-defined]
+    for what, asked, rows in (("one person", one, np.array([len(one) - 1])), ("everybody", cohort, last)):
+        began = time.perf_counter()
+        model.predict(asked, rows)  # type: ignore[attr-defined]
+        first = time.perf_counter() - began
+        began = time.perf_counter()
+        model.predict(asked, rows)  # type: ignore[attr-defined]
+        print(f"{what}: first {1000 * first:.0f} ms, next {1000 * (time.perf_counter() - began):.0f} ms")
+
+
+if __name__ == "__main__":
+    main(*(int(a) for a in sys.argv[1:3] or ("298", "14")))
