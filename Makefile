@@ -29,7 +29,7 @@ demo: $(READY)  ## Simulate a study, run a whole night on it, show the result an
 	@echo "Look around: make ui"
 
 test: $(READY)  ## Run the tests
-	$(BIN)/python -m pytest -m "not line_real and not faults" -n auto --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -m "not line_real and not faults" --ignore tests/line/test_faults.py -n auto --dist loadfile --no-loadscope-reorder
 
 real: $(READY)  ## Run the whole line on the real recordings (skips where they are absent)
 	$(BIN)/python -m pytest -m line_real tests/line
