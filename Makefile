@@ -47,7 +47,8 @@ lint: $(READY)  ## Ruff, the type checker, and whether the definitions load
 	$(BIN)/dagster definitions validate
 
 bench: $(READY)  ## Run the benchmarks (long)
-	for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	for script in benchmarks/[!_]*.py; do echo "== $$script"; \
+	$(BIN)/python -m benchmarks.$$(basename $$script .py) || exit 1; done
 
 docs: $(READY)  ## Write the generated pages of docs/ again
 	$(BIN)/python -m docs.generate

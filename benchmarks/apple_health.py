@@ -1,6 +1,6 @@
 """How fast and in how much memory an Apple Health export is read, from made-up exports of any size.
 
-Run: `python benchmarks/apple_health.py [megabytes] [--zip]` (2,048 by default). The export is generated while it is
+Run: `python -m benchmarks.apple_health [megabytes] [--zip]` (2,048 by default). The export is generated while it is
 read, so nothing is written to disk; with `--zip` it is written as the phone's `export.zip` into a temporary folder
 first and read through the same function that the catalogue uses.
 """

@@ -1,6 +1,6 @@
 """A cohort's night: whole nights of `macromicro run` for 5, 10 and 30 people, and what 298 would take.
 
-Run: `OMP_NUM_THREADS=1 python benchmarks/cohort_night.py [people …] [--folder F]` (5 10 30 by default).
+Run: `OMP_NUM_THREADS=1 python -m benchmarks.cohort_night [people …] [--folder F]` (5 10 30 by default).
 Everybody has one E4 session of 24 hours, five clips of about 15 s and five self-reports: one simulated day, which each
 person gets with another button press and other last samples, so that no dump is a duplicate. Each size has a fresh
 home in a scratch folder, removed afterwards. Wall time is that of the command a user types, processor time that of all

@@ -1,6 +1,6 @@
 """How long the honest table takes: 300 people × 70 answers × 9 items × 12 models × 2,000 bootstrap draws.
 
-Run: `OMP_NUM_THREADS=1 python benchmarks/evaluation.py [people] [answers] [items] [models] [draws]`. Every figure of
+Run: `OMP_NUM_THREADS=1 python -m benchmarks.evaluation [people] [answers] [items] [models] [draws]`. Every figure of
 `models/evaluation.py` is made for every model, with paired intervals over people. Predictions are made up: only the
 arithmetic is timed. It must take less than a minute.
 """

@@ -1,6 +1,6 @@
 """openSMILE on voice clips: our unit of work beside bare `opensmile.Smile` processes, and two workers beside one.
 
-Run: `OMP_NUM_THREADS=1 python benchmarks/features_acoustic.py [clips]` (200 by default; 3 to 30 s each, cut from the
+Run: `OMP_NUM_THREADS=1 python -m benchmarks.features_acoustic [clips]` (200 by default; 3 to 30 s each, cut from the
 real `nemo` clips, or simulated where those are absent). Bare and ours take turns on the same small batches, with one
 process and with two, each process warm: what else runs on the machine then slows both alike. Processor seconds are
 what the processes themselves spent; wall seconds are told beside the load, since they need free cores.
@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assets.features.acoustic import RATE_HZ, _preload, clip_features
+from benchmarks._timing import timed
 
 BATCH = 20
 KINDS = ("bare", "ours")
@@ -66,12 +67,9 @@ def ready() -> None:
 
 def work(kind: str, audio: NDArray[np.float32]) -> float:
     """Processor seconds of one clip."""
-    start = time.process_time()
     if kind == "bare":
-        _SMILE[0].process_signal(audio, RATE_HZ)
-    else:
-        clip_features(audio)
-    return time.process_time() - start
+        return timed(lambda: _SMILE[0].process_signal(audio, RATE_HZ))[0]
+    return timed(lambda: clip_features(audio))[0]
 
 
 def turns(pool: Executor, audio: list[NDArray[np.float32]]) -> dict[str, tuple[float, float]]:

@@ -1,6 +1,6 @@
 """A wristband day's physiology beside the plain NeuroKit2 loop, stage by stage, on real recordings.
 
-Run: `OMP_NUM_THREADS=1 python benchmarks/features_physiology.py [hours] [hours of our own]` (1 and 24 by default).
+Run: `OMP_NUM_THREADS=1 python -m benchmarks.features_physiology [hours] [hours of our own]` (1 and 24 by default).
 The day is made of the twelve real E4 sessions, one after the other. Processor seconds are compared, which bear other
 work on the machine better than wall time. The plain loop is what a script does: `ppg_process`, `hrv` on each five
 minutes, `eda_process`; its hours are few because it is slow, and both are told per hour.
@@ -17,9 +17,7 @@ import resource
 import subprocess
 import sys
 import tempfile
-import time
 import warnings
-from collections.abc import Callable
 from datetime import date as Date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +41,7 @@ from assets.ledger import Ledger, Stamp
 from assets.study import Home, Study, Windows
 from assets.tables import EVENTS, SIGNALS
 from assets.units import run_unit
+from benchmarks._timing import timed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,13 +77,6 @@ def day(hours: float) -> pl.DataFrame:
         samples = np.tile(samples, -(-size // len(samples)))[:size].astype(np.float32)
         rows.append({"signal": name, "unit": "", "start_us": START, "rate_hz": rate, "samples": samples, "dump": "d"})
     return SIGNALS.frame(rows)
-
-
-def timed(work: Callable[[], object]) -> tuple[float, object]:
-    """Processor seconds of a piece of work, and what it gave."""
-    start = time.process_time()
-    result = work()
-    return time.process_time() - start, result
 
 
 def ours(signals: pl.DataFrame, hours: float) -> dict[str, float]:

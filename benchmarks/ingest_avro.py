@@ -1,6 +1,6 @@
 """How fast a raw EmbracePlus file of half an hour is read, beside the `avro` package and fastavro.
 
-Run: `python benchmarks/ingest_avro.py [file]`, by default the real one of `MACROMICRO_REAL_DATA` or `../shared/data`.
+Run: `python -m benchmarks.ingest_avro [file]`, by default the real one of `MACROMICRO_REAL_DATA` or `../shared/data`.
 We give segments, beats and steps of it; the packages give Python's lists of what is in the file, and no more is done
 with them. `avro` is timed where it can be imported.
 """
@@ -10,14 +10,14 @@ from __future__ import annotations
 import os
 import resource
 import sys
-import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from assets.ingest.readers.base import Context
 from assets.ingest.reading import read_dump
 from assets.ingest.source import file_member, source_of
 from assets.study import Study
+from benchmarks._timing import processor_seconds
 
 REAL = Path(os.environ.get("MACROMICRO_REAL_DATA", "../shared/data")) / "embraceplus/test_data.avro"
 STUDY = Study.model_validate({"study": {"timezone": "Europe/Berlin"}, "items": {"happy": {}}})
@@ -45,23 +45,13 @@ def avro(path: Path) -> None:
         list(reader)
 
 
-def seconds(read: Callable[[Path], None], path: Path, times: int = 3) -> float:
-    """The least processor time of some runs."""
-    took = []
-    for _ in range(times):
-        start = time.process_time()
-        read(path)
-        took.append(time.process_time() - start)
-    return min(took)
-
-
 def main() -> None:
     """Print the table."""
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else REAL
     print(f"EmbracePlus Avro of {path.stat().st_size / 2**20:.1f} MB")
     for name, read in (("macromicro", ours), ("fastavro", fastavro), ("avro", avro)):
         try:
-            print(f"  {name:12s} {seconds(read, path):6.3f} s of processor time")
+            print(f"  {name:12s} {processor_seconds(partial(read, path)):6.3f} s of processor time")
         except ImportError:
             print(f"  {name:12s} not installed")
         if name == "macromicro":

@@ -1,6 +1,6 @@
 """How fast and in how much memory E4 sessions are read, beside pandas' C parser and the readers that are installed.
 
-Run: `python benchmarks/ingest_e4.py [hours]` (6 by default). The session is made up in the vendor's layout; reading
+Run: `python -m benchmarks.ingest_e4 [hours]` (6 by default). The session is made up in the vendor's layout; reading
 goes through the same function that the catalogue uses. devicely and flirt are timed where they can be imported.
 """
 
@@ -11,9 +11,8 @@ import io
 import resource
 import sys
 import tempfile
-import time
 import zipfile
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from assets.ingest.readers.base import Context
 from assets.ingest.reading import read_dump
 from assets.ingest.source import file_member, source_of
 from assets.study import Study
+from benchmarks._timing import processor_seconds
 
 START = 1_644_226_061
 STUDY = Study.model_validate({"study": {"timezone": "Europe/Berlin"}, "items": {"happy": {}}})
@@ -98,16 +98,6 @@ def flirt(path: Path) -> None:
             getattr(empatica, read)(f"{folder}/{name}.csv")
 
 
-def seconds(read: Callable[[Path], None], path: Path, times: int = 3) -> float:
-    """The least processor time of some runs."""
-    took = []
-    for _ in range(times):
-        start = time.process_time()
-        read(path)
-        took.append(time.process_time() - start)
-    return min(took)
-
-
 def main() -> None:
     """Print the table."""
     hours = float(sys.argv[1]) if len(sys.argv) > 1 else 6.0
@@ -124,7 +114,7 @@ def main() -> None:
             ("flirt", flirt),
         ):
             try:
-                print(f"  {name:20s} {seconds(read, path):6.2f} s")
+                print(f"  {name:20s} {processor_seconds(partial(read, path)):6.2f} s")
             except ImportError:
                 print(f"  {name:20s} not installed")
 

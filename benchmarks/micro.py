@@ -1,18 +1,18 @@
 """What batching over people saves: personal heads in one batched product beside a loop over people, with gradients.
 
-Run: `OMP_NUM_THREADS=1 python benchmarks/micro.py [people] [rows each]` (298 and 50 by default). Both give the same
+Run: `OMP_NUM_THREADS=1 python -m benchmarks.micro [people] [rows each]` (298 and 50 by default). Both give the same
 numbers; the loop is what a model with one head module a person does.
 """
 
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable
 
 import torch  # noqa: TID253
 from torch import Tensor  # noqa: TID253
 
+from benchmarks._timing import processor_seconds
 from models.paper.personal import Heads
 
 ITEMS, WIDTH, REPEATS = 9, 32, 5
@@ -29,12 +29,7 @@ def looped(heads: Heads, view: Tensor, person: Tensor) -> Tensor:
 
 def seconds(work: Callable[[], Tensor]) -> float:
     """Processor seconds of one forward and backward pass, the best of some."""
-    found = []
-    for _ in range(REPEATS):
-        start = time.process_time()
-        work().square().sum().backward()  # type: ignore[no-untyped-call]
-        found.append(time.process_time() - start)
-    return min(found)
+    return processor_seconds(lambda: work().square().sum().backward(), REPEATS)  # type: ignore[no-untyped-call]
 
 
 def main(people: str = "298", each: str = "50", batch: str = "256") -> None:

@@ -1,6 +1,6 @@
 """The default model beside every baseline on real self-report studies, under P2 and P2N.
 
-Run: python benchmarks/models_selfreports.py [rowland] [fisher]. Prints one table a study and protocol, with the
+Run: python -m benchmarks.models_selfreports [rowland] [fisher]. Prints one table a study and protocol, with the
 gains over the exponentially weighted mean that are asked for (CCC + .02, MAE × .97) and what a fit costs.
 """
 
@@ -10,8 +10,6 @@ import os
 import sys
 import time
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from models.baselines import BASELINES
 from models.cohort import Cohort

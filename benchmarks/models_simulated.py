@@ -1,6 +1,6 @@
 """The default model on a simulated study of the paper's size beside every baseline and an oracle, and uncoupled.
 
-Run: python benchmarks/models_simulated.py [people] [days]. The oracle knows each person's true parameters but not the
+Run: python -m benchmarks.models_simulated [people] [days]. The oracle knows each person's true parameters but not the
 future. Prints the share of the oracle's gain over the personal mean that the model reaches, what dropping body and
 voice costs (with `--coupling 0`, where nothing may be claimed: the interval must hold 0), time, memory and latencies.
 """
@@ -10,11 +10,8 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from assets.moments.table import items_of, modalities
 from assets.simulated.moments import simulated_moments

@@ -1,6 +1,6 @@
 """The paper's grid on a simulated study: fusion × personalisation × weighting beside every baseline, under P1.
 
-Run: `OMP_NUM_THREADS=1 python benchmarks/paper.py [small|paper] [people] [days] [seeds]` (paper, 100, 14 and 1 by
+Run: `OMP_NUM_THREADS=1 python -m benchmarks.paper [small|paper] [people] [days] [seeds]` (paper, 100, 14 and 1 by
 default). Finished cells are kept in a folder under the temporary one, so a run that was stopped goes on. Its table is
 written between the grid's markers in docs/results.md.
 """

@@ -9,8 +9,6 @@ fit go on where it stopped and end with the same bits. Evaluation on other answe
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +29,7 @@ from models.protocols import nightly_view
 from models.settings import Settings
 from models.standardise import learn
 from models.state_space import fit_population
+from models.threads import torch_threads
 from models.training import Progress, Training
 
 VIEWS = view_name(nightly=False), view_name(nightly=True)
@@ -83,7 +82,7 @@ def fit(
     elif settings.max_epochs == 0:
         model.note = "no epochs were asked for; the baseline is kept"
     else:
-        with _threads(settings.threads):
+        with torch_threads(settings.threads), torch.random.fork_rng(devices=[]):
             _learn(model, cohort, held, checkpoint, progress)
     if checkpoint is not None:
         shutil.rmtree(checkpoint, ignore_errors=True)
@@ -238,15 +237,3 @@ def _calibrate(model: MacroMicro, cohort: Cohort, held: Held) -> MacroMicro:
 
 def _index(mask: Mask) -> torch.Tensor:
     return torch.from_numpy(np.flatnonzero(mask))
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Use `count` threads and leave torch's random state as it was."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        with torch.random.fork_rng(devices=[]):
-            yield
-    finally:
-        torch.set_num_threads(before)

@@ -84,11 +84,7 @@ class MacroMicro:
         Raises:
             CohortError: the cohort's items are not the model's.
         """
-        self._check(cohort)
-        if nightly:
-            cohort, by_night = nightly_view(cohort)
-            seen = by_night if seen is None else seen
-        seen = seen_online(cohort) if seen is None else seen
+        cohort, seen = self._known_of(cohort, seen, nightly=nightly)
         chosen = slice(None) if rows is None else rows
         value = self.values(cohort, seen, rows, nightly=nightly)
         scale = error_scale(self.population, cohort, seen)[chosen]
@@ -114,11 +110,7 @@ class MacroMicro:
         name), had the person never answered (`history`), were the person unknown to the model (`person`). Parts act
         together, so they need not add up. Arguments as in `predict`.
         """
-        self._check(cohort)
-        if nightly:
-            cohort, by_night = nightly_view(cohort)
-            seen = by_night if seen is None else seen
-        seen = seen_online(cohort) if seen is None else seen
+        cohort, seen = self._known_of(cohort, seen, nightly=nightly)
         chosen = torch.from_numpy(np.arange(len(cohort))[slice(None) if rows is None else rows])
         whole, fresh = (
             build(cohort, known, self.population, self.standards, self._known).take(chosen)
@@ -146,6 +138,14 @@ class MacroMicro:
         with torch.inference_mode():
             parts = [self.network(inputs.take(chunk)) for chunk in torch.split(torch.arange(len(inputs)), CHUNK)]
         return torch.cat(parts).double().numpy() if parts else np.zeros((0, len(self.items)))
+
+    def _known_of(self, cohort: Cohort, seen: Ints | None, *, nightly: bool) -> tuple[Cohort, Ints]:
+        """The cohort as it is known online or by night, and the last row that each row sees."""
+        self._check(cohort)
+        if not nightly:
+            return cohort, seen_online(cohort) if seen is None else seen
+        cohort, by_night = nightly_view(cohort)
+        return cohort, by_night if seen is None else seen
 
     def _check(self, cohort: Cohort) -> None:
         if cohort.items != self.items:

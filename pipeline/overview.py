@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from assets.lake import Key, Lake
-from assets.learning.tables import EVALUATION
 from assets.ledger import Stamp
 from assets.monitoring.sizes import home_sizes, lake_sizes
 from assets.study import Home, Study
 from assets.tables import DUMPS, SELF_REPORTS
 from assets.units import stamped
-from models.errors import RegistryError
 from models.registry import CHALLENGER, CHAMPION, Registry, Version
 from pipeline.lock import holder
 
@@ -100,23 +98,6 @@ def last_night(home: Home) -> dict[str, Any] | None:
         "seconds": round(ended - last.start_time, 1) if ended and last.start_time else None,
         "run": last.dagster_run.run_id,
     }
-
-
-def evaluation(home: Home) -> dict[str, dict[str, dict[str, float | None]]]:
-    """The last evaluation: protocol, model, figure; empty where nobody has answered often enough to be tested on.
-
-    Raises:
-        RegistryError: nothing was ever evaluated.
-    """
-    lake = Lake(home.lake)
-    rows = lake.read(EVALUATION)
-    if not lake.exists(EVALUATION):
-        message = f"{home.root} holds no evaluation yet: nothing was trained. Run: macromicro run"
-        raise RegistryError(message)
-    table: dict[str, dict[str, dict[str, float | None]]] = {}
-    for protocol, model, figure, value in rows.select("protocol", "model", "figure", "value").iter_rows():
-        table.setdefault(protocol, {}).setdefault(model, {})[figure] = value
-    return table
 
 
 def models(home: Home, study: Study) -> dict[str, Any]:

@@ -144,7 +144,7 @@ def _why(moved: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {value:+.1f}" for name, value in most if abs(value) >= 0.1)
 
 
-def show_evaluation(console: Console, table: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> None:
+def show_evaluation(console: Console, table: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
     """Models and baselines side by side, one table a protocol, best pooled CCC first."""
     for protocol, by_model in table.items():
         figures = [f for f in SHOWN if any(f in found for found in by_model.values())]
@@ -157,22 +157,20 @@ def show_evaluation(console: Console, table: Mapping[str, Mapping[str, Mapping[s
             style = "bold" if model == "macro_micro" else ""
             shown.add_row(model.replace("_", " "), *(_number(found.get(f)) for f in figures), style=style)
         console.print(shown)
-        _show_without(console, by_model.get("macro_micro", {}))
+        _show_without(console, by_model.get("macro_micro", {}).get("without", {}))
 
 
-def _show_without(console: Console, figures: Mapping[str, float | None]) -> None:
+def _show_without(console: Console, without: Mapping[str, Mapping[str, Any]]) -> None:
     """What each modality adds to the model: how much worse it says where that one was not measured."""
-    names = [name.split(".")[1] for name in figures if name.startswith("without.") and name.endswith(".mae.mean")]
-    if not names:
+    if not without:
         return
     shown = Table(box=box.SIMPLE_HEAD, title="macro micro without …", title_justify="left")
     for name in ("not measured", "error rises by, % of scale (95 %)", "CCC falls by (95 %)", ""):
         shown.add_column(name, justify="right" if "(" in name else "left")
-    for name in names:
-        error, agreement = (
-            [figures.get(f"without.{name}.{kind}.{part}") or 0.0 for part in ("mean", "ci.low", "ci.high")]
-            for kind in ("mae", "ccc")
-        )
+    for name, loss in without.items():
+        error, agreement = ([loss[kind]["mean"], *loss[kind]["ci"]] for kind in ("mae", "ccc"))
+        if None in (*error, *agreement):
+            continue
         clear = "helps" if error[1] > 0 and agreement[1] > 0 else "no gain shown"
         cells = (
             f"{100 * error[0]:+.2f} ({100 * error[1]:+.2f} … {100 * error[2]:+.2f})",

@@ -11,7 +11,6 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assets.errors import FeatureError
+from models.threads import torch_threads
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -181,23 +181,10 @@ def _heard(network: Network, parts: Sequence[Audio]) -> list[tuple[NDArray[np.fl
     for row, part in zip(padded, parts, strict=True):
         row[: len(part)] = torch.from_numpy(part)
     mask = (torch.arange(padded.shape[1]) < lengths[:, None]).long() if network.masked else None
-    with torch.inference_mode(), _one_thread():
+    with torch.inference_mode(), torch_threads():
         hidden: Tensor = network.model(padded, attention_mask=mask).last_hidden_state
     counts = network.model._get_feat_extract_output_lengths(lengths).tolist()  # noqa: SLF001 (the library has no other)
     return [(row[:count].double().sum(0).numpy(), count) for row, count in zip(hidden, counts, strict=True)]
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """The last digit must not depend on how many cores a machine has; the pool is the parallelism."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 if __name__ == "__main__":

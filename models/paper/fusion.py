@@ -11,6 +11,7 @@ make one view; late fusion keeps a view per modality and mixes the predictions.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 
 import torch
@@ -37,9 +38,9 @@ class Fusion(nn.Module):
         """One view with the whole share."""
         return self.norm(view)[:, None], view.new_ones(len(view), 1)
 
+    @abstractmethod
     def forward(self, tokens: Tensor, present: Tensor) -> Fused:
         """Views and shares."""
-        raise NotImplementedError
 
 
 class Concatenation(Fusion):

@@ -11,14 +11,12 @@ from __future__ import annotations
 import io
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from models.baselines import BASELINES, OrnsteinUhlenbeck
 from models.bootstrap import DRAWS, bounds, draws, pooled
@@ -29,6 +27,7 @@ from models.metrics import Sums, ccc, icc, implied_q, mae, person_ccc, sums, wit
 from models.paper.design import Design, PaperSettings
 from models.paper.fitting import fit_paper
 from models.protocols import Split, frozen
+from models.threads import torch_threads
 
 AGAINST = "personal_mean"
 
@@ -140,7 +139,7 @@ class Bench:
 def run_cell(bench: Bench, cell: Cell, settings: PaperSettings) -> Result:
     """Fit one cell and predict the test stretch, on one thread so that the last digit stays."""
     start = time.perf_counter()
-    with _one_thread():
+    with torch_threads():
         model = fit_paper(bench.split.cohort, bench.split.train, cell.design, replace(settings, seed=cell.seed))
         predicted = model.predict(bench.split.cohort)
     return Result(bench.judged(predicted), len(model.curve), model.kept, time.perf_counter() - start)
@@ -243,13 +242,3 @@ def _agreement(each: Sums) -> float:
 def _mean(values: Floats) -> float:
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else float("nan")
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

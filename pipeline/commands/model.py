@@ -74,8 +74,8 @@ def evaluate(
     when asked for, which takes as long as a night's training, or five of them. --grid takes minutes to hours and goes
     on where it stopped.
     """
+    from assets.learning.evaluation import read_evaluation
     from pipeline import experiments
-    from pipeline.overview import evaluation
     from pipeline.summary import show_evaluation
 
     chosen = options(context)
@@ -89,7 +89,7 @@ def evaluate(
         show_evaluation(chosen.console, experiments.titled(table))
         found = table
     else:
-        found = table = evaluation(chosen.home)
+        found = table = read_evaluation(chosen.home)
         show_evaluation(chosen.console, table)
     if json is not None:
         import json as text

@@ -20,8 +20,9 @@ def run(context: typer.Context, *, json: Json = False) -> None:
     from rich.console import Console
     from rich.markup import escape
 
+    from assets.learning.evaluation import read_evaluation
     from pipeline.night import run_night
-    from pipeline.overview import evaluation, overview
+    from pipeline.overview import overview
     from pipeline.summary import show_night
 
     chosen = options(context)
@@ -32,7 +33,7 @@ def run(context: typer.Context, *, json: Json = False) -> None:
         console.print("Nothing new, nothing to do: every dump is catalogued, every day computed, everything learnt.")
     elif not json:
         found = overview(chosen.home, study)
-        show_night(console, chosen.home, outcome, found, evaluation(chosen.home) if found["versions"] else {})
+        show_night(console, chosen.home, outcome, found, read_evaluation(chosen.home) if found["versions"] else {})
     if outcome.said_of_failed:
         console.print(f"[yellow]{escape(outcome.said_of_failed)}[/]", highlight=False, soft_wrap=True)
     if json:
