@@ -45,13 +45,14 @@ class Held:
 
 
 def hold_back(cohort: Cohort, share: float) -> Held:
-    """Keep the latest share of each person's answered rows; a person with a single one keeps none."""
+    """Keep the latest share of each person's answered rows, at least the last; of a single one nothing is kept."""
     rank, _ = cohort.rank()
     running = np.r_[0, np.cumsum(cohort.labelled)]
     here = np.arange(len(cohort))
     order = running[here] - running[here - rank]
     total = np.bincount(cohort.person[cohort.labelled], minlength=len(cohort.participants))
-    check = cohort.labelled & (order >= np.ceil((1 - share) * total)[cohort.person]) & (order > 0)
+    first = np.minimum(np.ceil((1 - share) * total), total - 1)
+    check = cohort.labelled & (order >= first[cohort.person]) & (order > 0)
     return Held(cohort.labelled & ~check, check)
 
 
@@ -79,6 +80,8 @@ def fit(
             f"{answered} answered moments are too few to learn from "
             f"(training.min_answers = {settings.min_answers}); the baseline is kept"
         )
+    elif not held.check.any():
+        model.note = "nobody has answered twice, so nothing tells whether learning helps; the baseline is kept"
     elif settings.max_epochs == 0:
         model.note = "no epochs were asked for; the baseline is kept"
     else:

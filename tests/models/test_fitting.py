@@ -129,3 +129,13 @@ def test_held_back_answers_are_each_persons_last(cohort: Cohort) -> None:
     for person in range(6):
         mine = cohort.person == person
         assert np.flatnonzero(held.learn & mine).max() < np.flatnonzero(held.check & mine).min()
+
+
+@pytest.mark.parametrize(("each", "note"), [(4, ""), (1, "nobody has answered twice")])
+def test_many_people_with_few_answers_each_are_learned_from_or_said_to_be_too_few(each: int, note: str) -> None:
+    many = made_up(people=120 // each, days=1, missed=0.0)
+    few = many.take(np.isin(many.rank()[0], np.arange(each)))
+    assert hold_back(few, 0.2).check.sum() == (120 // each if each > 1 else 0)
+    fitted = fit(few, replace(QUICK, max_epochs=1))
+    assert note in fitted.note
+    assert np.isfinite(fitted.predict(few).value).all()
