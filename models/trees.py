@@ -31,7 +31,7 @@ class Trees:
     seed: int = 0
     mean: Floats | None = None
     covariates: Covariates | None = None
-    trees: list[Any] = field(default_factory=list)
+    trees: list[tuple[Any, Mask] | None] = field(default_factory=list)
 
     def fit(self, cohort: Cohort, train: Mask, seen: Ints | None = None) -> Self:
         """Grow the trees on the training rows, each seeing answers up to `seen`."""
@@ -52,16 +52,20 @@ class Trees:
             )  # fmt: skip
             with threadpool_limits(1):  # the order of sums, and so the last digit, must not depend on the machine
                 left = (cohort.answers - base)[rows, item]
-                self.trees.append(tree.fit(np.concatenate([own[rows, item], shared[rows]], 1), left))
+                table = np.concatenate([own[rows, item], shared[rows]], 1)
+                # scikit-learn fails on a column that no row has, such as the fifth answer before this one.
+                had = ~np.isnan(table).all(axis=0)
+                self.trees.append((tree.fit(table[:, had], left), had))
         return self
 
     def predict(self, cohort: Cohort, seen: Ints | None = None) -> Floats:
         """The weighted mean plus what the trees add, kept inside the scale."""
         base, shared, own = self._features(cohort, seen)
         value = base.copy()
-        for item, tree in enumerate(self.trees):
-            if tree is not None and len(value):
-                value[:, item] += tree.predict(np.concatenate([own[:, item], shared], 1))
+        for item, grown in enumerate(self.trees):
+            if grown is not None and len(value):
+                tree, had = grown
+                value[:, item] += tree.predict(np.concatenate([own[:, item], shared], 1)[:, had])
         return np.asarray(np.clip(value, cohort.low, cohort.low + cohort.span))
 
     def _features(self, cohort: Cohort, seen: Ints | None) -> tuple[Floats, Floats, Floats]:

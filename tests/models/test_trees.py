@@ -41,3 +41,10 @@ def test_the_same_rows_grow_the_same_trees_and_hidden_answers_none() -> None:
 def test_trees_that_were_never_grown_are_refused() -> None:
     with pytest.raises(ValueError, match="fit the trees"):
         Trees().predict(made_up(people=2, days=2))
+
+
+def test_many_people_with_a_few_answers_each_grow_trees_although_nobody_has_a_fifth_answer() -> None:
+    cohort = made_up(people=40, days=1, missed=0.0)
+    told = Trees(rounds=3).fit(cohort, np.ones(len(cohort), dtype=bool)).predict(cohort)
+    assert np.isfinite(told).all()
+    assert np.abs(told - Ewma(0.2).fit(cohort, cohort.labelled).predict(cohort)).max() > 0
