@@ -19,7 +19,7 @@ from models.baselines import Ewma
 from models.cohort import Cohort, Floats, Ints, Mask
 from models.forest import Forest, grow
 from models.history import seen_online
-from models.inputs import Inputs, build
+from models.inputs import Inputs, Past, build
 from models.intervals import calibrate
 from models.macro_micro import MacroMicro, error_scale, view_name
 from models.metrics import mae, pooled_ccc, sums
@@ -163,7 +163,9 @@ class _Material:
     @classmethod
     def of(cls, model: MacroMicro, cohort: Cohort) -> _Material:
         known = {p: n for n, p in enumerate(model.participants)}
-        online, nightly = (build(v, seen, model.population, model.standards, known) for v, seen in _views(cohort))
+        online, nightly = (
+            build(Past.of(view, model.population), seen, model.standards, known) for view, seen in _views(cohort)
+        )
         return cls(model, (online, nightly), (cohort.answers - cohort.low) / cohort.span)
 
     def network(self, seed: int) -> Network:
@@ -232,8 +234,8 @@ def _views(cohort: Cohort) -> tuple[tuple[Cohort, Ints], tuple[Cohort, Ints]]:
 def _calibrate(model: MacroMicro, cohort: Cohort, held: Held) -> MacroMicro:
     """Interval widths from the held-back answers, online and nightly."""
     for name, (view, seen) in zip(VIEWS, _views(cohort), strict=True):
-        value, scale = model.values(view, seen, nightly=name == VIEWS[1]), error_scale(model.population, view, seen)
-        rows = held.check
+        past, rows = Past.of(view, model.population), held.check
+        value, scale = model.values(past, seen, nightly=name == VIEWS[1]), error_scale(past, seen)
         model.intervals[name] = calibrate(value[rows], scale[rows], cohort.answers[rows], model.settings.coverage)
     return model
 

@@ -115,15 +115,24 @@ def ewma_after(cohort: Cohort, rates: tuple[float, ...]) -> Floats:
     return grid.gather(out)
 
 
-def history(cohort: Cohort, seen: Ints | None = None) -> History:
+After = dict[str, Floats]
+
+
+def told(cohort: Cohort) -> After:
+    """Every recursion after each row, whoever may see it; `history` looks at it."""
+    return {**_sums_after(cohort), "ewma": ewma_after(cohort, RATES), **_last_after(cohort)}
+
+
+def history(cohort: Cohort, seen: Ints | None = None, after: After | None = None) -> History:
     """Everything a row may know of earlier answers.
 
     Args:
         cohort: the moments.
         seen: (rows,) the last row each row may see; by default the row just before.
+        after: `told(cohort)`, where it is at hand.
     """
     seen = seen_online(cohort) if seen is None else seen
-    after = {**_sums_after(cohort), "ewma": ewma_after(cohort, RATES), **_last_after(cohort)}
+    after = told(cohort) if after is None else after
     chosen = {f.name: select(after[f.name], seen) for f in fields(History) if f.name in after}
     chosen["count"] = np.nan_to_num(chosen["count"], nan=0.0)
     then = select(after["time"], seen)

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from models.cohort import Cohort, Floats, Ints
-from models.history import HOUR_US, NONE, RATES, History, history
+from models.history import HOUR_US, NONE, RATES, After, History, history, told
 from models.standardise import Standard, standardised
-from models.state_space import PARTS, Forecast, Population, forecast
+from models.state_space import PARTS, Filtered, Forecast, Population, filtered, forecast
 
 HISTORY_WIDTH = 2 + PARTS + len(RATES) + 5 + 12
 CONTEXT_WIDTH = 8
@@ -85,19 +85,39 @@ def mixed(rows: Tensor, one: Inputs, other: Inputs, of_other: Tensor) -> Inputs:
     )
 
 
-def build(
-    cohort: Cohort, seen: Ints, population: Population, standards: dict[str, Standard], known: dict[str, int]
-) -> Inputs:
+@dataclass(frozen=True)
+class Past:
+    """What all answers of a cohort say after each row: computed once, then looked at as each row may see it."""
+
+    cohort: Cohort
+    population: Population
+    told: After
+    filtered: Filtered
+
+    @classmethod
+    def of(cls, cohort: Cohort, population: Population) -> Past:
+        """Run every recursion over a cohort."""
+        return cls(cohort, population, told(cohort), filtered(population, cohort))
+
+    def history(self, seen: Ints) -> History:
+        """What each row knows of earlier answers."""
+        return history(self.cohort, seen, self.told)
+
+    def forecast(self, seen: Ints) -> Forecast:
+        """What the personal baseline expects of each row."""
+        return forecast(self.population, self.cohort, seen, self.filtered)
+
+
+def build(past: Past, seen: Ints, standards: dict[str, Standard], known: dict[str, int]) -> Inputs:
     """Build the inputs of every row.
 
     Args:
-        cohort: the moments.
+        past: the moments and what their answers say.
         seen: (rows,) the last row whose answers each row sees.
-        population: the fitted baseline.
         standards: population figures of each modality the network knows.
         known: participants with parameters of their own and their place; others get the place after the last.
     """
-    past, ahead = history(cohort, seen), forecast(population, cohort, seen)
+    cohort, before, ahead = past.cohort, past.history(seen), past.forecast(seen)
     place = np.array([known.get(p, len(known)) for p in cohort.participants], dtype=np.int64)
     values, masks = {}, {}
     for name, standard in standards.items():
@@ -105,8 +125,8 @@ def build(
         values[name], masks[name] = _tensor(z), torch.from_numpy(present)
     return Inputs(
         baseline=_tensor((ahead.value - cohort.low) / cohort.span),
-        history=_tensor(_history_tokens(cohort, past, ahead)),
-        context=_tensor(_context(cohort, seen, past)),
+        history=_tensor(_history_tokens(cohort, before, ahead)),
+        context=_tensor(_context(cohort, seen, before)),
         person=torch.from_numpy(place[cohort.person]),
         values=values,
         masks=masks,

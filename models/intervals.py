@@ -12,9 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.cohort import Floats
+from models.cohort import Cohort, Floats
+from models.history import Grid
 
 FEWEST = 30  # held-out answers below which an item uses all items' residuals
+TAIL, USUALLY = 0.1, 2.06  # so many errors are larger than so many times the mean error, if errors are normal
+QUICK, PATIENT = 40.0, 200.0  # an answer moves a person's width by QUICK / (PATIENT + answers so far)
+NARROWEST, WIDEST = np.exp(-1.5), np.exp(1.5)
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,30 @@ class Intervals:
         lower = np.clip(value + self.below * scale, low, low + span)
         upper = np.clip(value + self.above * scale, low, low + span)
         return lower, upper
+
+
+def own_width(cohort: Cohort, off: Floats) -> Floats:
+    """How much wider than usual a person's errors spread, after each row, (rows,); 1 before any answer.
+
+    The person's own quantile of errors, tracked answer by answer over all items together (Robbins and Monro 1951; as
+    adaptive conformal inference does, Gibbs and Candès 2021): an error beyond the width so far widens it, one within
+    narrows it nine times less.
+
+    Args:
+        cohort: the moments.
+        off: (rows, items) absolute errors of the personal baseline over their usual size, NaN where unanswered. The
+            baseline has no parameter of a person's own, so its errors are of the same kind before and after training.
+    """
+    grid = Grid.of(cohort)
+    laid, width = grid.spread(off), np.ones((grid.longest, grid.people))
+    log, answers = np.zeros(grid.people), np.zeros(grid.people)
+    for place, errors in enumerate(laid):
+        given = ~np.isnan(errors)
+        beyond = (errors > USUALLY * np.exp(log)[:, None]).sum(1) - TAIL * given.sum(1)
+        answers += given.sum(1)
+        log = np.clip(log + QUICK * beyond / (PATIENT + answers), np.log(NARROWEST), np.log(WIDEST))
+        width[place] = np.exp(log)
+    return grid.gather(width)
 
 
 def calibrate(value: Floats, scale: Floats, answers: Floats, coverage: float) -> Intervals:

@@ -16,15 +16,16 @@ import torch
 from models.cohort import Cohort, Floats, Ints, Item, Mask
 from models.errors import CohortError
 from models.forest import Forest
-from models.history import NONE, history, seen_online
-from models.inputs import Inputs, build, stacked
-from models.intervals import Intervals
+from models.history import NONE, seen_online, select
+from models.inputs import Inputs, Past, build, stacked
+from models.intervals import Intervals, own_width
 from models.mix import Mix
 from models.network import Ensemble, macro_only
 from models.protocols import nightly_view
 from models.settings import Settings
 from models.standardise import Standard
-from models.state_space import Population, forecast
+from models.state_space import Population
+from models.threads import torch_threads
 
 CHUNK = 4096  # rows per forward pass: bounds memory
 
@@ -86,17 +87,19 @@ class MacroMicro:
         """
         cohort, seen = self._known_of(cohort, seen, nightly=nightly)
         chosen = slice(None) if rows is None else rows
-        value = self.values(cohort, seen, rows, nightly=nightly)
-        scale = error_scale(self.population, cohort, seen)[chosen]
+        past = Past.of(cohort, self.population)
+        value = self.values(past, seen, rows, nightly=nightly)
+        scale = error_scale(past, seen)[chosen]
         interval = self.intervals[view_name(nightly=nightly)]
         return Prediction(value, *interval.around(value, scale, cohort.low, cohort.span))
 
-    def values(self, cohort: Cohort, seen: Ints, rows: Ints | Mask | None = None, *, nightly: bool = False) -> Floats:
+    def values(self, past: Past, seen: Ints, rows: Ints | Mask | None = None, *, nightly: bool = False) -> Floats:
         """Point estimates of some rows (all by default), (rows, items) in scale units, kept inside the scale."""
+        cohort = past.cohort
         if self.network is None:
-            raw = forecast(self.population, cohort, seen).value[slice(None) if rows is None else rows]
+            raw = past.forecast(seen).value[slice(None) if rows is None else rows]
             return np.clip(raw, cohort.low, cohort.low + cohort.span)
-        inputs = build(cohort, seen, self.population, self.standards, self._known)
+        inputs = build(past, seen, self.standards, self._known)
         if rows is not None:
             inputs = inputs.take(torch.from_numpy(np.arange(len(cohort))[rows]))
         return np.asarray(cohort.low + cohort.span * self.estimate(inputs, nightly=nightly))
@@ -112,9 +115,9 @@ class MacroMicro:
         """
         cohort, seen = self._known_of(cohort, seen, nightly=nightly)
         chosen = torch.from_numpy(np.arange(len(cohort))[slice(None) if rows is None else rows])
+        past = Past.of(cohort, self.population)
         whole, fresh = (
-            build(cohort, known, self.population, self.standards, self._known).take(chosen)
-            for known in (seen, np.full(len(cohort), NONE))
+            build(past, known, self.standards, self._known).take(chosen) for known in (seen, np.full(len(cohort), NONE))
         )
         without = {name: whole.without(name) for name in self.standards}
         without["history"] = replace(whole, baseline=fresh.baseline, history=fresh.history, context=fresh.context)
@@ -135,7 +138,7 @@ class MacroMicro:
         if self.network is None:
             return inputs.baseline.double().numpy()
         self.network.eval()
-        with torch.inference_mode():
+        with torch.inference_mode(), torch_threads():  # one thread: for few rows more only wait for each other
             parts = [self.network(inputs.take(chunk)) for chunk in torch.split(torch.arange(len(inputs)), CHUNK)]
         return torch.cat(parts).double().numpy() if parts else np.zeros((0, len(self.items)))
 
@@ -165,13 +168,20 @@ def view_name(*, nightly: bool) -> str:
     return "nightly" if nightly else "online"
 
 
-def error_scale(population: Population, cohort: Cohort, seen: Ints) -> Floats:
-    """How far off this person's answers of an item usually lie, (rows, items) in scale units, from what is seen.
+def error_scale(past: Past, seen: Ints) -> Floats:
+    """How far off this person's answers usually lie, (rows, items) in scale units, from what is seen.
 
-    The person's mean absolute change, shrunk towards the population's expected error by ten answers' weight.
+    The person's mean absolute change, shrunk towards the population's expected error by ten answers' weight; and all
+    items together wider or narrower by how far the person's answers lay from the baseline before.
     """
-    past = history(cohort, seen)
-    usual = 0.8 * forecast(population, cohort, seen).sd
-    count = np.maximum(past.count - 1, 0.0)
-    own = np.where(np.isnan(past.deviation), 0.0, past.deviation)
-    return np.asarray((count * own + 10 * usual) / (count + 10) + 0.01 * cohort.span)
+    usual = _usual_error(past, seen)
+    off = np.abs(past.cohort.answers - past.forecast(seen).value) / usual
+    return usual * select(own_width(past.cohort, off), seen, 1.0)[:, None]
+
+
+def _usual_error(past: Past, seen: Ints) -> Floats:
+    before = past.history(seen)
+    usual = 0.8 * past.forecast(seen).sd
+    count = np.maximum(before.count - 1, 0.0)
+    own = np.where(np.isnan(before.deviation), 0.0, before.deviation)
+    return np.asarray((count * own + 10 * usual) / (count + 10) + 0.01 * past.cohort.span)

@@ -105,11 +105,16 @@ def _population(raw: Tensor) -> Population:
 
 def _gaps(answers: Floats, times: Floats) -> Floats:
     """Hours since the answer before of the same person and item, (places, people, items); 0 where none is given."""
-    gaps, then = np.zeros(answers.shape), np.full(answers.shape[1:], np.nan)
-    for place, answered in enumerate(~np.isnan(answers)):
-        now = np.where(answered, times[place][:, None], then)
-        gaps[place], then = np.nan_to_num(now - then), now
-    return gaps
+    then = np.roll(_latest(answers, times), 1, axis=0)
+    then[:1] = np.nan
+    return np.where(np.isnan(answers), 0.0, np.nan_to_num(times[..., None] - then))
+
+
+def _latest(answers: Floats, times: Floats) -> Floats:
+    """Time of each item's last answer up to and with each place, (places, people, items); NaN before the first."""
+    given = np.where(np.isnan(answers), -np.inf, times[..., None])
+    latest = np.maximum.accumulate(given, axis=0)
+    return np.where(np.isinf(latest), np.nan, latest)
 
 
 def _surprise(raw: Tensor, answers: Tensor, gaps: Tensor) -> Tensor:
@@ -140,42 +145,56 @@ def _surprise(raw: Tensor, answers: Tensor, gaps: Tensor) -> Tensor:
     return torch.where(answered, 0.5 * (variance.log() + torch.stack(errors) ** 2 / variance), 0.0).sum()
 
 
-def _filtered(p: Population, cohort: Cohort) -> tuple[Floats, Floats, Floats]:
-    """State (rows, items, PARTS), its covariance (…, PARTS, PARTS) and time (rows, items; hours) after each row."""
+@dataclass(frozen=True)
+class Filtered:
+    """What a person's answers up to and with each row say of them, whoever may see it.
+
+    Shapes: `state` (rows, items, PARTS), its covariance `spread` (…, PARTS, PARTS), and `time_h`, hours of the item's
+    last answer, NaN before the first (rows, items).
+    """
+
+    state: Floats
+    spread: Floats
+    time_h: Floats
+
+
+def filtered(p: Population, cohort: Cohort) -> Filtered:
+    """Run the Kalman filter over every row, all people and items side by side."""
     grid = Grid.of(cohort)
-    answers, times = grid.spread(cohort.answers), grid.spread(cohort.time_us / HOUR_US)
-    shape = answers.shape[1:]
-    state, then = np.zeros((*shape, PARTS)), np.full(shape, np.nan)
-    spread = np.broadcast_to(p.var[..., None] * np.eye(PARTS), (*shape, PARTS, PARTS))
-    states, spreads = np.zeros((grid.longest, *state.shape)), np.zeros((grid.longest, *spread.shape))
-    thens = np.full((grid.longest, *shape), np.nan)
-    for place in range(grid.longest):
-        answered = ~np.isnan(answers[place])
-        now = np.where(answered, times[place][:, None], then)
-        decay = np.exp(-np.nan_to_num(now - then)[..., None] * p.rate_h)
-        state_p = decay * state
-        spread_p = spread * decay[..., None] * decay[..., None, :]
-        spread_p = spread_p + ((1 - decay**2) * p.var)[..., None] * np.eye(PARTS)
-        reach = spread_p.sum(-1)
-        variance = reach.sum(-1) + p.noise_var
-        gain = reach / variance[..., None]
-        error = np.nan_to_num(answers[place]) - p.mean - state_p.sum(-1)
-        state = np.where(answered[..., None], state_p + gain * error[..., None], state)
-        moved = spread_p - gain[..., None] * reach[..., None, :]
-        spread, then = np.where(answered[..., None, None], moved, spread), now
-        states[place], spreads[place], thens[place] = state, spread, then
-    return grid.gather(states), grid.gather(spreads), grid.gather(thens)
+    laid, times = grid.spread(cohort.answers), grid.spread(cohort.time_us / HOUR_US)
+    answered = ~np.isnan(laid)
+    # What needs no state is done for all places at once; between answers nothing moves (gap 0).
+    decay = np.exp(-_gaps(laid, times)[..., None] * p.rate_h)
+    grown, gone = (1 - decay**2) * p.var, np.where(answered, np.nan_to_num(laid) - p.mean, 0.0)
+    state, spread = np.zeros(decay.shape), np.zeros((*decay.shape, PARTS))
+    now, width = np.zeros(decay.shape[1:]), p.var[..., None] * np.eye(PARTS)
+    for place, kept in enumerate(decay):
+        now, width = kept * now, width * (kept[..., None] * kept[..., None, :])
+        np.einsum("...kk->...k", width)[...] += grown[place]
+        reach = width.sum(-1)
+        gain = reach * (answered[place] / (reach.sum(-1) + p.noise_var))[..., None]
+        now = now + gain * (gone[place] - now.sum(-1))[..., None]
+        width = width - gain[..., None] * reach[..., None, :]
+        state[place], spread[place] = now, width
+    return Filtered(grid.gather(state), grid.gather(spread), grid.gather(_latest(laid, times)))
 
 
-def forecast(p: Population, cohort: Cohort, seen: Ints | None = None) -> Forecast:
-    """What the model expects of each row from the answers that the row may see."""
+def forecast(p: Population, cohort: Cohort, seen: Ints | None = None, after: Filtered | None = None) -> Forecast:
+    """What the model expects of each row from the answers that the row may see.
+
+    Args:
+        p: the population.
+        cohort: the moments.
+        seen: (rows,) the last row each row may see; by default the row just before.
+        after: `filtered(p, cohort)`, where it is at hand.
+    """
     seen = seen_online(cohort) if seen is None else seen
-    states, spreads, thens = _filtered(p, cohort)
-    then = select(thens, seen)
+    after = filtered(p, cohort) if after is None else after
+    then = select(after.time_h, seen)
     fresh = np.isnan(then)
     gap = np.where(fresh, 0.0, cohort.time_us[:, None] / HOUR_US - then)
     decay = np.exp(-np.maximum(gap, 0.0)[..., None] * p.rate_h)
-    parts = np.where(fresh[..., None], 0.0, decay * select(states, seen))
-    spread = np.where(fresh[..., None, None], p.var[..., None] * np.eye(PARTS), select(spreads, seen))
+    parts = np.where(fresh[..., None], 0.0, decay * select(after.state, seen))
+    spread = np.where(fresh[..., None, None], p.var[..., None] * np.eye(PARTS), select(after.spread, seen))
     variance = np.einsum("rik,rikl,ril->ri", decay, spread, decay) + ((1 - decay**2) * p.var).sum(-1) + p.noise_var
     return Forecast(p.mean + parts.sum(-1), np.sqrt(variance), parts)

@@ -5,7 +5,7 @@ import pytest
 
 from models.forest import Forest, grow, tables
 from models.history import seen_online
-from models.inputs import Inputs, build
+from models.inputs import Inputs, Past, build
 from models.mix import Mix, choose
 from models.state_space import fit_population
 from tests.models.people import made_up
@@ -14,7 +14,7 @@ from tests.models.people import made_up
 @pytest.fixture(scope="module")
 def seen() -> tuple[Inputs, np.ndarray]:
     cohort = made_up(people=12, days=12, items=2)
-    inputs = build(cohort, seen_online(cohort), fit_population(cohort, cohort.labelled), {}, {})
+    inputs = build(Past.of(cohort, fit_population(cohort, cohort.labelled)), seen_online(cohort), {}, {})
     return inputs, (cohort.answers - cohort.low) / cohort.span
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from models.intervals import calibrate
+from models.intervals import calibrate, own_width
+from tests.models.people import made_up
 
 
 def test_ninety_per_cent_intervals_hold_ninety_per_cent() -> None:
@@ -32,3 +33,24 @@ def test_an_item_with_few_answers_borrows_from_all() -> None:
     answers[5:, 1] = np.nan
     kept = calibrate(np.zeros((200, 2)), np.ones((200, 2)), answers, 0.9)
     assert kept.above[1] == pytest.approx(1.64, abs=0.35)
+
+
+def test_a_person_whose_errors_are_three_times_the_usual_gets_wider_and_a_steady_one_narrower() -> None:
+    cohort = made_up(people=3, days=30, items=4, missed=0.3)
+    random = np.random.default_rng(0)
+    off = np.abs(random.normal(size=cohort.answers.shape)) * 1.25 * np.array([1.0, 3.0, 0.4])[cohort.person][:, None]
+    off[np.isnan(cohort.answers)] = np.nan
+    width = own_width(cohort, off)
+    last = [width[cohort.person == p][-1] for p in range(3)]
+    assert last[0] == pytest.approx(1.0, rel=0.3)
+    assert last[1] == pytest.approx(3.0, rel=0.3)
+    assert last[2] == pytest.approx(0.4, rel=0.3)
+
+
+def test_a_width_knows_nothing_of_later_errors_and_moves_for_nobody_else() -> None:
+    cohort = made_up(people=3, days=10)
+    off = np.where(np.isnan(cohort.answers), np.nan, 1.0)
+    later = np.where((cohort.person == 1) & (cohort.rank()[0] >= 20), 9.0, 1.0)[:, None] * off
+    changed = own_width(cohort, off) != own_width(cohort, later)
+    assert changed.any()
+    assert not changed[(cohort.person != 1) | (cohort.rank()[0] < 20)].any()

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from models.history import seen_online
-from models.inputs import Inputs, build
+from models.inputs import Inputs, Past, build
 from models.losses import absolute, concordance
 from models.metrics import pooled_ccc
 from models.network import Network, macro_only
@@ -23,7 +23,7 @@ def inputs() -> Inputs:
     standards["voice"] = standards["hrv"]
     both = replace(cohort, modalities={**cohort.modalities, "voice": cohort.modalities["hrv"]})
     known = {p: n for n, p in enumerate(cohort.participants[:3])}
-    return build(both, seen_online(cohort), moments(cohort, cohort.labelled), standards, known)
+    return build(Past.of(both, moments(cohort, cohort.labelled)), seen_online(cohort), standards, known)
 
 
 def _network(*, random: bool = True) -> Network:
