@@ -1,7 +1,8 @@
 """The default model beside every baseline on real self-report studies, under P2 and P2N.
 
-Run: python -m benchmarks.models_selfreports [rowland] [fisher]. Prints one table a study and protocol, with the
-gains over the exponentially weighted mean that are asked for (CCC + .02, MAE × .97) and what a fit costs.
+Run: `python -m benchmarks.models_selfreports [rowland] [fisher] [--newcomers]`. Prints one table a study and protocol,
+with the gains over the exponentially weighted mean that are asked for (CCC + .02, MAE × .97) and what a fit costs.
+With `--newcomers`: P3 instead, five fits a study: people never trained on, after their first 0 to 28 answers.
 """
 
 from __future__ import annotations
@@ -15,25 +16,45 @@ from models.baselines import BASELINES
 from models.cohort import Cohort
 from models.evaluation import MODEL, Metrics, compare, predict_split
 from models.fitting import fit
+from models.newcomers import evaluate_newcomers
 from models.protocols import online
 from models.settings import Settings
 from tests.models.people import fisher, rowland
 
 DATA = Path(os.environ.get("MACROMICRO_REAL_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+STUDIES = {"rowland": rowland, "fisher": fisher}
 
 
-def main(names: list[str]) -> None:
-    """Fit and print one study after the other."""
-    for name in names:
-        cohort = {"rowland": rowland, "fisher": fisher}[name](DATA)
-        began, split = time.process_time(), online(cohort)
-        model = fit(cohort.take(split.train), Settings())
-        mixes = {view: (mix.share, mix.factor) for view, mix in model.mixes.items()}
-        spent = time.process_time() - began
-        print(f"\n# {name}: {len(model.curve)} epochs, {spent:.0f} CPU s, network's share and spread {mixes}")
-        for nightly in (False, True):
-            split = online(cohort, nightly=nightly)
-            show(split.name, compare(predict_split(split, model, BASELINES), cohort), cohort)
+def main(words: list[str]) -> None:
+    """One study after the other."""
+    for name in [word for word in words if word in STUDIES] or list(STUDIES):
+        cohort = STUDIES[name](DATA)
+        if "--newcomers" in words:
+            newcomers(name, cohort)
+        else:
+            known(name, cohort)
+
+
+def known(name: str, cohort: Cohort) -> None:
+    """P2 and P2N of one fit."""
+    began, split = time.process_time(), online(cohort)
+    model = fit(cohort.take(split.train), Settings())
+    mixes = {view: (mix.share, mix.factor) for view, mix in model.mixes.items()}
+    spent = time.process_time() - began
+    print(f"\n# {name}: {len(model.curve)} epochs, {spent:.0f} CPU s, network's share and spread {mixes}")
+    for nightly in (False, True):
+        split = online(cohort, nightly=nightly)
+        show(split.name, compare(predict_split(split, model, BASELINES), cohort), cohort)
+
+
+def newcomers(name: str, cohort: Cohort) -> None:
+    """P3: the model, the means and the EWMA by number of answers shown."""
+    table = evaluate_newcomers(cohort, progress=lambda text, _: print(f"{name}: {text}", file=sys.stderr))
+    shown = (MODEL, "ewma", "ar1_ou", "boosted_trees", "shrunken_mean", "personal_mean", "global_mean")
+    print(f"\n# {name}, P3: pooled CCC / MAE\n\n| answers shown | {' | '.join(shown)} |\n|---|{'---|' * len(shown)}")
+    for protocol, models in table.items():
+        cells = [f"{models[m]['pooled_ccc']:.3f} / {models[m]['mae']:.2f}" for m in shown if models]
+        print(f"| {protocol.split('=')[1]} | {' | '.join(cells)} |", flush=True)
 
 
 def show(protocol: str, table: dict[str, Metrics], cohort: Cohort) -> None:
@@ -58,4 +79,4 @@ def show(protocol: str, table: dict[str, Metrics], cohort: Cohort) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or ["rowland", "fisher"])
+    main(sys.argv[1:])
