@@ -2,9 +2,9 @@
 
 A cautious estimate lies too close to the centre: it has the smaller absolute error and the smaller concordance.
 Spreading estimates raises CCC and worsens MAE, so that either is easily bought with the other. Both numbers are chosen
-on held-back answers where the *product* of the two gains over an exponentially weighted mean of past answers is largest
-(Nash's bargain between two parties with one thing to divide): no unit weighs one against the other, and neither gain is
-given up for the other.
+on held-back answers where the *product* of the two gains over an exponentially weighted mean of past answers is largest,
+the gain in agreement counted twice (Nash's bargain between two parties with one thing to divide, of whom one has twice
+the say; Kalai 1977): no unit weighs one against the other, and neither gain is given up for the other.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from models.metrics import mae, pooled_ccc, sums
 
 SHARES = np.arange(0.3, 1.01, 0.1)
 FACTORS = np.arange(1.0, 1.25, 0.03)
+SAY = 2  # of agreement, where error has 1
 CLEARLY = 1.02  # how much more a smaller share or a wider spread must bring
 
 
@@ -47,7 +48,7 @@ def choose(network: Floats, trees: Floats, reference: Floats, answers: Floats) -
     for factor, share in product(FACTORS, SHARES[::-1]):
         mix = Mix(round(float(share), 2), round(float(factor), 2), centre)
         agreement, error = _agreement_and_error(mix.of(network, trees), answers)
-        gain = max(agreement - usual[0], 0.0) * max(1 - error / usual[1], 0.0)
+        gain = max(agreement - usual[0], 0.0) ** SAY * max(1 - error / usual[1], 0.0)
         if gain > CLEARLY * most:
             best, most = mix, gain
     return best
