@@ -99,13 +99,39 @@ def evaluate(
             folder = None if checkpoint is None else checkpoint / name
             fitted[key] = fit(cohort.take(split.train), settings, checkpoint=folder)
         say(f"{name}: predicting", (place + 0.8) / len(splits))
-        tested[name] = predict_split(split, fitted[key])
-        table[name] = compare(tested[name], cohort, seed=settings.seed, draw_count=draw_count)
-        if table[name] and fitted[key].network is not None:
-            without = drops(split, fitted[key], tested[name], seed=settings.seed, draw_count=draw_count)
-            table[name][MODEL]["without"] = without
+        tested[name], table[name] = _judged(split, fitted[key], settings, draw_count)
     say("done", 1.0)
     return Evaluation(table, tested)
+
+
+def evaluate_again(
+    cohort: Cohort, model: MacroMicro, *, progress: Say | None = None, draw_count: int = DRAWS
+) -> Evaluation:
+    """Test a model of an earlier evaluation on every answer later than those it was fitted on, under P2 and P2N.
+
+    Nothing of the model is fitted; the baselines are, on what it was fitted on. People who came later are tested from
+    their first answer on.
+
+    Raises:
+        LeakageError: a split would let a prediction see its own time or later.
+    """
+    say, train = progress or (lambda _text, _share: None), cohort.labelled & ~model.unseen(cohort)
+    splits = [online(cohort, nightly=nightly, train=train) for nightly in (False, True)]
+    table, tested = {}, {}
+    for place, split in enumerate(splits):
+        say(f"{split.name}: predicting", place / len(splits))
+        tested[split.name], table[split.name] = _judged(split, model, model.settings, draw_count)
+    say("done", 1.0)
+    return Evaluation(table, tested)
+
+
+def _judged(split: Split, model: MacroMicro, settings: Settings, draw_count: int) -> tuple[Tested, dict[str, Metrics]]:
+    """A split's predictions and its table, with what each modality adds."""
+    tested = predict_split(split, model)
+    table = compare(tested, split.cohort, seed=settings.seed, draw_count=draw_count)
+    if table and model.network is not None:
+        table[MODEL]["without"] = drops(split, model, tested, seed=settings.seed, draw_count=draw_count)
+    return tested, table
 
 
 def _split(cohort: Cohort, name: str) -> Split:

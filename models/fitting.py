@@ -21,7 +21,7 @@ from models.forest import Forest, grow
 from models.history import seen_online
 from models.inputs import Inputs, Past, build
 from models.intervals import calibrate
-from models.macro_micro import MacroMicro, error_scale, view_name
+from models.macro_micro import NEVER, MacroMicro, error_scale, view_name
 from models.metrics import mae, pooled_ccc, sums
 from models.mix import choose
 from models.network import Ensemble, Network
@@ -98,12 +98,15 @@ def _baseline(cohort: Cohort, settings: Settings) -> MacroMicro:
         for name, m in cohort.modalities.items()
         if int((~np.isnan(m.values[cohort.labelled])).any(axis=1).sum()) >= FEWEST_PRESENT
     }
-    participants = tuple(cohort.participants[p] for p in np.unique(cohort.person[cohort.labelled]))
+    answered = np.unique(cohort.person[cohort.labelled])
+    until = np.full(len(cohort.participants), NEVER)
+    np.maximum.at(until, cohort.person[cohort.labelled], cohort.time_us[cohort.labelled])
     return MacroMicro(
         settings=settings,
         items=cohort.items,
         features={name: cohort.modalities[name].names for name in standards},
-        participants=participants,
+        participants=tuple(cohort.participants[p] for p in answered),
+        answered_until=until[answered],
         population=fit_population(cohort, cohort.labelled),
         standards=standards,
         network=None,

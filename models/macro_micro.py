@@ -28,6 +28,7 @@ from models.state_space import Population
 from models.threads import torch_threads
 
 CHUNK = 4096  # rows per forward pass: bounds memory
+NEVER = np.iinfo(np.int64).min  # before any answer, UTC µs
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ class MacroMicro:
     `network` is None where the baseline alone was best or where there was too little to learn from; `note` then says
     which. `curve` holds training losses and validation scores by epoch; `score` what validation gave (and
     `baseline_score` without any correction). `forest` and `mixes` stand beside a network: the trees that are asked too,
-    and how the two become one estimate, online and nightly.
+    and how the two become one estimate, online and nightly. `answered_until` (people,) is the time of each
+    participant's last answer in training, UTC µs.
     """
 
     settings: Settings
@@ -59,12 +61,19 @@ class MacroMicro:
     intervals: dict[str, Intervals]
     forest: Forest | None = None
     mixes: dict[str, Mix] = field(default_factory=dict)
+    answered_until: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     note: str = ""
     curve: list[dict[str, float]] = field(default_factory=list)
 
     def knows(self, participant: str) -> bool:
         """Whether the model has parameters of this person's own."""
         return participant in self._known
+
+    def unseen(self, cohort: Cohort) -> Mask:
+        """Rows with answers later than those of their person that the model was fitted on, (rows,)."""
+        until = dict(zip(self.participants, self.answered_until.tolist(), strict=True))
+        last = np.array([until.get(p, NEVER) for p in cohort.participants], dtype=np.int64)
+        return np.asarray(cohort.labelled & (cohort.time_us > last[cohort.person]))
 
     @property
     def _known(self) -> dict[str, int]:

@@ -46,10 +46,42 @@ class Micro(nn.Module):
         out = self._of(self.bias, inputs.person)
         if self.body is None:
             return out
-        parts = [t for m in self.names for t in (inputs.values[m], inputs.masks[m].to(out.dtype))]
-        summary = torch.tanh(self.body(torch.cat(parts, 1)))
+        summary = self._summary(inputs, self.body)
         moved = torch.bmm(summary[:, None], self._of(self.slopes, inputs.person))[:, 0]
         return torch.as_tensor(out + moved @ self.loading)
+
+    def design(self, tokens: Tensor, weight: Tensor, inputs: Inputs) -> Tensor:
+        """How much each of a person's parameters moves each item's estimate, (batch, items, parameters).
+
+        Everything shared being fixed, estimates are linear in what is personal: `tokens` (batch, items, width) are the
+        trunk's, `weight` (items, width) reads them out. Parameters lie in the order of `table`.
+        """
+        batch, items = len(tokens), tokens.shape[1]
+        bias = torch.eye(items, dtype=tokens.dtype).expand(batch, items, items)
+        film = (tokens * weight) @ self.scale.weight + weight @ self.shift.weight
+        if self.body is None:
+            return torch.cat([bias, film], -1)
+        summary = self._summary(inputs, self.body)
+        slopes = torch.einsum("bs,ki->bisk", summary, self.loading).flatten(2)
+        return torch.cat([bias, film, slopes], -1)
+
+    def table(self) -> Tensor:
+        """Everybody's parameters side by side, (people, parameters): bias, FiLM, slopes."""
+        return torch.cat([getattr(self, name).flatten(1) for name in START_SD], 1)
+
+    def prior(self) -> Tensor:
+        """The learned variance of each parameter over people, (parameters,)."""
+        sizes = {name: getattr(self, name)[:0].flatten(1).shape[1] for name in START_SD}
+        return torch.cat([(2 * self.log_sd[name]).exp().expand(size) for name, size in sizes.items()])
+
+    def become(self, table: Tensor) -> None:
+        """Take other parameters, (people, parameters), for as many people as the table has."""
+        self.people, start = len(table), 0
+        for name in START_SD:
+            shape = getattr(self, name).shape[1:]
+            values = table[:, start : start + shape.numel()].reshape(len(table), *shape)
+            setattr(self, name, nn.Parameter(values.detach().clone()))
+            start += shape.numel()
 
     def penalty(self, information: Mapping[str, float]) -> Tensor:
         """Minus the log density of the personal parameters, with each group's variance learned.
@@ -68,6 +100,11 @@ class Micro(nn.Module):
             total = total + 0.5 * (values**2).sum() / variance + 0.5 * values.numel() * (known.log() + 1 / known)
             total = total + HOLD * (0.5 * START_SD[name] ** 2 / variance + log_sd)
         return torch.as_tensor(total)
+
+    def _summary(self, inputs: Inputs, body: nn.Linear) -> Tensor:
+        """What slopes are multiplied with, (batch, slopes)."""
+        parts = [t for m in self.names for t in (inputs.values[m], inputs.masks[m].to(inputs.values[m].dtype))]
+        return torch.tanh(body(torch.cat(parts, 1)))
 
     def _of(self, values: Tensor, person: Tensor) -> Tensor:
         padded = (

@@ -39,9 +39,17 @@ class Network(nn.Module):
 
     def forward(self, inputs: Inputs) -> Tensor:
         """Baseline plus correction."""
-        tokens = self.micro.modulate(self.trunk(inputs), inputs.person)
+        return self.read_out(self.trunk(inputs), inputs)
+
+    def read_out(self, tokens: Tensor, inputs: Inputs) -> Tensor:
+        """The same from the trunk's tokens (batch, items, width)."""
+        tokens = self.micro.modulate(tokens, inputs.person)
         shared = self.head(tokens)[..., 0] + (tokens * self.own_head).sum(-1)
         return inputs.baseline + torch.as_tensor(shared) + self.micro.correction(inputs)
+
+    def design(self, tokens: Tensor, inputs: Inputs) -> Tensor:
+        """How much each personal parameter moves each estimate, (batch, items, parameters); see `Micro.design`."""
+        return self.micro.design(tokens, self.head.weight + self.own_head, inputs)
 
 
 class Ensemble(nn.Module):

@@ -24,7 +24,7 @@ from models.cohort import Item
 from models.errors import ModelError
 from models.forest import Forest
 from models.intervals import Intervals
-from models.macro_micro import MacroMicro
+from models.macro_micro import NEVER, MacroMicro
 from models.mix import Mix
 from models.network import Ensemble, Network
 from models.settings import Settings
@@ -106,6 +106,7 @@ def load(folder: Path) -> MacroMicro:
         intervals={n: Intervals(figures[f"{n}.below"], figures[f"{n}.above"]) for n in ("online", "nightly")},
         forest=Forest(**{f.name: figures[f"forest.{f.name}"] for f in fields(Forest)}) if told["mixes"] else None,
         mixes={n: Mix(share, factor, figures[f"{n}.centre"]) for n, (share, factor) in told["mixes"].items()},
+        answered_until=figures.get("answered_until", np.full(len(told["participants"]), NEVER)),
         note=told["note"],
         curve=told["curve"],
     )
@@ -116,6 +117,7 @@ _STANDARD = ("mean", "within", "between")
 
 def _figures(model: MacroMicro) -> dict[str, Any]:
     out = {f"population.{n}": getattr(model.population, n) for n in ("mean", "noise_var", "var", "rate_h")}
+    out["answered_until"] = model.answered_until
     for name, standard in model.standards.items():
         out |= {f"standard.{name}.{n}": getattr(standard, n) for n in _STANDARD}
     for name, interval in model.intervals.items():

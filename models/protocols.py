@@ -48,9 +48,15 @@ def nightly_view(cohort: Cohort) -> tuple[Cohort, Ints]:
     return replace(cohort, modalities=masked), seen_nightly(cohort)
 
 
-def online(cohort: Cohort, *, nightly: bool = False) -> Split:
-    """P2, or P2N with `nightly`: parameters from the first 80 % of each person's answers, then online."""
-    first = _first(cohort, TRAIN_SHARE)
+def online(cohort: Cohort, *, nightly: bool = False, train: Mask | None = None) -> Split:
+    """P2, or P2N with `nightly`: parameters from the first 80 % of each person's answers, then online.
+
+    Args:
+        cohort: the moments.
+        nightly: P2N.
+        train: the rows that were learnt from, where that was decided on an earlier night.
+    """
+    first = _first(cohort, TRAIN_SHARE) if train is None else train
     test = cohort.labelled & ~first
     if nightly:
         view, seen = nightly_view(cohort)
