@@ -104,13 +104,19 @@ class Gate(Section):
 
 
 class Training(Section):
-    """`[training]`: seeds and limits of a night's training."""
+    """`[training]`: seeds and limits of a night's training, and when a night fits everything anew.
+
+    Days are those with answers since the last macro fit; people are those it does not know, as a share of all.
+    """
 
     seed: int = 0
     seeds: int = Field(1, ge=1, le=20)
     max_epochs: int = Field(200, ge=0, le=10_000)
     min_answers: int = Field(100, ge=1)
     weighting: str = Field("druw", pattern="^(druw|equal|kendall|dwa|random|rruw)$")
+    macro_every_days: int = Field(7, ge=0)
+    macro_new_people: float = Field(0.1, ge=0, le=1)
+    macro_on_drift: bool = True
 
 
 class Reading(Section):
@@ -130,6 +136,7 @@ class Report(Section):
 
     morning: str = "0 7 * * *"
     deadline: str = "0 8 * * *"
+    day_pages: int = Field(12, ge=0, le=1000)
     quiet_days: int = Field(3, ge=1)
     quarantined_share: float = Field(0.1, gt=0, le=1)
 
@@ -155,6 +162,7 @@ class Retention(Section):
     versions: int = Field(30, ge=2)
     versions_days: int = Field(90, ge=7)
     reports_days: int = Field(365, ge=7)
+    day_pages_days: int = Field(60, ge=7)
     logs_days: int = Field(90, ge=7)
     scratch_days: int = Field(14, ge=1)
 

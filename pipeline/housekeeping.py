@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assets.lake import TEMPORARY
+from assets.monitoring.days import DAYS
 from assets.monitoring.sizes import FOLDER
 from assets.study import Home, Study
 from pipeline.retire import retire_versions
@@ -92,7 +93,8 @@ def old_files(home: Home, study: Study, now: datetime) -> Iterator[Path]:
     keep = study.retention
     ages = (
         (home.root / "logs", "**/*", timedelta(days=keep.logs_days)),
-        (home.root / FOLDER, "**/*.html", timedelta(days=keep.reports_days)),
+        (home.root / FOLDER, "*.html", timedelta(days=keep.reports_days)),
+        (home.root / FOLDER / DAYS, "*.html", timedelta(days=keep.day_pages_days)),
         (home.scratch, "**/*", timedelta(days=keep.scratch_days)),
         (home.lake, f"**/{TEMPORARY}*", TEMPORARY_AGE),
         (home.root / FOLDER, f"**/{TEMPORARY}*", TEMPORARY_AGE),

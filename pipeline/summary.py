@@ -17,7 +17,15 @@ from assets.study import Home
 if TYPE_CHECKING:
     from pipeline.night import Outcome
 
-UNITS = {"recordings": "recordings", "physiology": "body features", "acoustic": "voice features"}
+UNITS = {
+    "recordings": "recordings",
+    "physiology": "body features",
+    "summaries": "daily summaries",
+    "acoustic": "voice features",
+    "voice_details": "voice details",
+    "voice_embeddings": "voice embeddings",
+}
+ASKED_FOR = {"voice_details", "voice_embeddings"}  # only some studies have them
 SHOWN = {
     "pooled_ccc": "pooled CCC",
     "person_ccc": "person CCC",
@@ -36,6 +44,8 @@ def show_night(console: Console, home: Home, outcome: Outcome, found: Mapping[st
     lines.add_row("dumps", _counts(found["dumps"]))
     for unit, name in UNITS.items():
         done, kept = outcome.computed.get(unit, 0), outcome.unchanged.get(unit, 0)
+        if unit in ASKED_FOR and not done and not kept:
+            continue
         lines.add_row(name, f"{done} participant-days computed, {kept} up to date before")
     lines.add_row("answers", f"{found['answers']} items answered by {found['participants']} people")
     _add_models(lines, found)

@@ -52,6 +52,10 @@ seeds = 1                           # networks trained from different seeds and 
 max_epochs = 200                    # an upper limit; training stops early on a validation metric
 min_answers = 100                   # below this nothing is trained and the baseline is kept
 weighting = "druw"                  # how items share the loss: druw, equal, kendall, dwa, random or rruw
+# Ordinary nights move the parameters of people with new answers (micro). Everything is fitted anew (macro) …
+macro_every_days = 7                # … after so many days with answers; 0: every night with new data
+macro_new_people = 0.1              # … when this share of all people is new since then
+macro_on_drift = true               # … when a feature has drifted since then
 
 [reading]                           # what one dump may cost before it is stopped and quarantined
 max_seconds = 600.0
@@ -65,6 +69,7 @@ most_vanished = 0.5                 # with more than this share gone at once the
 [report]
 morning = "0 7 * * *"               # the report is written again then, whether or not the night had anything to do
 deadline = "0 8 * * *"              # without a report by then the asset `report` turns red
+day_pages = 12                      # pages of single days that a night draws (two seconds each); 0 draws none
 quiet_days = 3                      # nothing from anybody for so many days is worth a warning
 quarantined_share = 0.1             # more than this share of a week's dumps refused is worth a warning
 
@@ -84,6 +89,7 @@ runs_days = 90                      # Dagster's runs with their logs; what an as
 versions = 30                       # newest model versions kept beside those that an alias names …
 versions_days = 90                  # … and none younger than this is taken out
 reports_days = 365
+day_pages_days = 60                 # pages of single days, to which the reports lead
 logs_days = 90
 scratch_days = 14                   # checkpoints and half-written files nobody has touched for so long
 

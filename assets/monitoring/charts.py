@@ -23,15 +23,25 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+WIDE = 5.2  # inches: as wide as a phone shows with readable text; wider screens show two side by side
 FEW_DAYS = 8
 MOST_NAMES = 70  # more participants than this are drawn in thinner rows, with only some of their codes
 
 
-def heat_map(grid: Grid, title: str, palette: Palette = ON_WHITE) -> Figure:
-    """How much each participant gave on each day: participants down, days across; nothing where nothing came."""
+def heat_map(
+    grid: Grid, title: str, palette: Palette = ON_WHITE, links: Mapping[tuple[str, Date], str] | None = None
+) -> Figure:
+    """How much each participant gave on each day: participants down, days across; nothing where nothing came.
+
+    Args:
+        grid: the numbers.
+        title: above it.
+        palette: colours.
+        links: addresses of participant-days that can be looked at; their cells lead there (in an SVG).
+    """
     people, days = max(1, len(grid.participants)), len(grid.days)
     row = 0.17 if people <= MOST_NAMES else 0.17 * MOST_NAMES / people
-    figure = new_figure(7.2, 0.9 + row * people, palette)
+    figure = new_figure(WIDE, 0.9 + row * people, palette)
     axes = figure.add_subplot()
     values = grid.values if len(grid.participants) else np.full((1, days), np.nan)
     image = axes.imshow(values, aspect="auto", cmap="viridis", vmin=0, interpolation="nearest")
@@ -41,11 +51,25 @@ def heat_map(grid: Grid, title: str, palette: Palette = ON_WHITE) -> Figure:
     axes.set_yticks(list(named), [grid.participants[n] for n in named], fontsize=7 if people <= MOST_NAMES else 5)
     marks = range(days - 1, -1, -7)
     axes.set_xticks(list(marks), [f"{grid.days[n]:%d %b}" for n in marks])
+    _link(axes, grid, links or {})
     bar = figure.colorbar(image, ax=axes, label=grid.unit, fraction=0.04, pad=0.01)
     bar.ax.tick_params(colors=palette.ink, labelsize=7)
     bar.ax.yaxis.label.set(color=palette.ink, size=8)
     bar.outline.set_visible(False)
     return figure
+
+
+def _link(axes: Axes, grid: Grid, links: Mapping[tuple[str, Date], str]) -> None:
+    """Frame every cell that has an address, and make it lead there."""
+    from matplotlib.patches import Rectangle
+
+    for row, participant in enumerate(grid.participants):
+        for column, day in enumerate(grid.days):
+            address = links.get((participant, day))
+            if address and not np.isnan(grid.values[row, column]):
+                cell = Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=(0, 0, 0, 0), edgecolor="#ffffff", lw=0.5)
+                cell.set_url(address)
+                axes.add_patch(cell)
 
 
 def totals_chart(totals: pl.DataFrame, palette: Palette = ON_WHITE) -> Figure:
@@ -56,7 +80,7 @@ def totals_chart(totals: pl.DataFrame, palette: Palette = ON_WHITE) -> Figure:
         palette: colours.
     """
     shown = ["participants", *(m for m in YIELDS if totals[m].sum())]
-    figure = new_figure(7.2, 0.75 * len(shown) + 0.5, palette)
+    figure = new_figure(WIDE, 0.75 * len(shown) + 0.5, palette)
     panels = figure.subplots(len(shown), 1, sharex=True, squeeze=False).ravel()
     for axes, name in zip(panels, shown, strict=True):
         unit = YIELDS[name][1] if name in YIELDS else ""
@@ -76,6 +100,7 @@ def lines_chart(
     marked: Sequence[int] = (),
     level: float | None = None,
     since: Date | None = None,
+    zero: bool = False,
 ) -> Figure:
     """Some figures over time, the first one prominent.
 
@@ -87,8 +112,9 @@ def lines_chart(
         marked: places of the first line to mark with a ring (champions).
         level: a horizontal line to reach.
         since: a vertical line at a date.
+        zero: a line at zero, for differences.
     """
-    figure = new_figure(7.2, 2.4, palette)
+    figure = new_figure(WIDE, 2.4, palette)
     axes = figure.add_subplot()
     dress(axes, palette)
     colours = (palette.first, palette.second, palette.third, palette.faint)
@@ -101,6 +127,8 @@ def lines_chart(
             axes.plot(np.array(x)[places], y[places], "o", mfc="none", mec=palette.ink, markersize=8, label="champion")
     if level is not None:
         axes.axhline(level, color=palette.good, linewidth=0.9, linestyle=(0, (4, 3)), label=f"promised {level:.0%}")
+    if zero:
+        axes.axhline(0, color=palette.ink, linewidth=0.8)
     if since is not None:
         axes.axvline(since, color=palette.bad, linewidth=1.0, linestyle=(0, (4, 3)), label=f"since {since}")  # type: ignore[arg-type]
     axes.set_ylabel(label)
@@ -116,7 +144,7 @@ def people_chart(lift: Floats, palette: Palette = ON_WHITE) -> Figure:
         lift: mean absolute error of the baseline minus the model's, % of the scale, (people,).
         palette: colours.
     """
-    figure = new_figure(7.2, 2.0, palette)
+    figure = new_figure(WIDE, 2.0, palette)
     axes = figure.add_subplot()
     dress(axes, palette)
     ordered = np.sort(lift[~np.isnan(lift)])
@@ -136,7 +164,7 @@ def timeline_chart(steps: Sequence[tuple[str, datetime, datetime, bool]], palett
         steps: name, start, end and whether it worked, in order.
         palette: colours.
     """
-    figure = new_figure(7.2, 0.6 + 0.22 * max(1, len(steps)), palette)
+    figure = new_figure(WIDE, 0.6 + 0.22 * max(1, len(steps)), palette)
     axes = figure.add_subplot()
     dress(axes, palette)
     for n, (_, start, end, fine) in enumerate(steps):

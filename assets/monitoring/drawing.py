@@ -86,7 +86,7 @@ def inline(figure: Figure, alt: str) -> str:
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
     svg = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", svg)
     width, height = (float(v) for v in re.findall(r'(?:width|height)="([\d.]+)pt"', svg)[:2])
-    opening = f'<svg viewBox="0 0 {width:g} {height:g}" role="img" style="max-width:{width * 1.6:.0f}px"'
+    opening = f'<svg viewBox="0 0 {width:g} {height:g}" role="img" style="max-width:{width * 1.7:.0f}px"'
     return re.sub(r"<svg [^>]*?viewBox=\"[^\"]*\"[^>]*>", f"{opening}><title>{_escaped(alt)}</title>", svg, count=1)
 
 

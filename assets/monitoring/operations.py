@@ -23,6 +23,7 @@ from assets.lake import Key
 from assets.ledger import Stamp
 from assets.moments.unit import moments_unit, wanted_moments
 from assets.study import Home, Study
+from assets.tables import COMPARE_TABLE, DESCRIPTORS_TABLE, EMBEDDINGS_TABLE
 from assets.units import Unit, stamped
 
 if TYPE_CHECKING:
@@ -32,13 +33,19 @@ STAGES = {
     "dumps": "dumps",
     "signals": "recordings",
     "hrv": "physiology",
+    "daily_summaries": "summaries",
     "acoustic": "acoustic",
+    COMPARE_TABLE.name: "voice_details",
+    DESCRIPTORS_TABLE.name: "voice_details",
+    EMBEDDINGS_TABLE.name: "voice_embeddings",
     "moments": "moments",
     "evaluation": "evaluation",
     "champion": "gate",
     "predictions": "predictions",
 }
-"""The asset whose materialization shows that a stage ran, and the stage's name for people."""
+"""The asset whose materialization shows that a stage ran, and the stage's unit of work or name."""
+ASKED_FOR = {"voice_details", "voice_embeddings"}
+"""Stages that only some studies ask for; those that never ran and wait for nothing are left out."""
 ENDINGS = {
     dg.DagsterRunStatus.SUCCESS: "worked",
     dg.DagsterRunStatus.FAILURE: "failed",
@@ -114,11 +121,13 @@ def last_night(records: Sequence[dg.RunRecord]) -> list[dg.RunRecord]:
 def stages(instance: dg.DagsterInstance, waits: Mapping[str, int]) -> tuple[Stage, ...]:
     """When each stage last made something, and what waits for it."""
     found = instance.get_latest_materialization_events([dg.AssetKey(name) for name in STAGES])
-    out = []
+    last: dict[str, datetime | None] = dict.fromkeys(STAGES.values())
     for asset, name in STAGES.items():
         event = found.get(dg.AssetKey(asset))
-        out.append(Stage(name, datetime.fromtimestamp(event.timestamp, UTC) if event else None, waits.get(name)))
-    return tuple(out)
+        made = datetime.fromtimestamp(event.timestamp, UTC) if event else None
+        last[name] = max((t for t in (made, last[name]) if t is not None), default=None)
+    shown = [name for name in last if name not in ASKED_FOR or last[name] or waits.get(name)]
+    return tuple(Stage(name, last[name], waits.get(name)) for name in shown)
 
 
 def waiting(home: Home, study: Study) -> dict[str, int]:

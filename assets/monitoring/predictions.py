@@ -14,7 +14,7 @@ import polars as pl
 
 from assets.days import Calendar
 from assets.lake import Key, Lake
-from assets.learning.challenger import registry_of
+from assets.learning.work import registry_of
 from assets.metadata import column_schema
 from assets.moments.cohort import asked
 from assets.study import Home, Study

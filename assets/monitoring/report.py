@@ -19,17 +19,18 @@ import polars as pl
 
 from assets.lake import Key, Lake
 from assets.learning.tables import EVALUATION
+from assets.monitoring.days import DayPages, refresh_days
 from assets.monitoring.history import Night, model_history, person_lifts
 from assets.monitoring.operations import Operations
 from assets.monitoring.sizes import FOLDER, home_sizes, human_size
 from assets.monitoring.tables import DAILY, DRIFT
+from assets.monitoring.yields import last_signs
 from assets.study import Home, Study
 from assets.tables import DUMPS
 from models.registry import Registry
 
 TEMPLATES = Path(__file__).with_name("templates")
 OVER_DAYS = 28  # nothing from anybody for so long: the study is over, and the report looks at its last weeks
-LARGEST = 2_000_000  # bytes
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Material:
     nights: tuple[Night, ...] = ()
     operations: Operations = field(default_factory=Operations)
     sizes: Mapping[str, int] = field(default_factory=dict)
-    days: tuple[Date, ...] = ()
+    days: DayPages = field(default_factory=DayPages)
 
     @property
     def over(self) -> bool:
@@ -56,7 +57,7 @@ class Material:
 
 
 def gather(home: Home, study: Study, now: datetime, operations: Operations | None = None) -> Material:
-    """Read everything a report is made of.
+    """Read everything a report is made of, and draw the pages of single days that are missing.
 
     Args:
         home: the data home.
@@ -66,10 +67,11 @@ def gather(home: Home, study: Study, now: datetime, operations: Operations | Non
     """
     lake, registry = Lake(home.lake), Registry(home.mlflow, study.study.name)
     daily = lake.read_all(DAILY)
+    until = looked_back_from(daily, now.date())
     return Material(
         study=study,
         now=now,
-        until=looked_back_from(daily, now.date()),
+        until=until,
         daily=daily,
         dumps=lake.read(DUMPS),
         drift=latest_drift(lake),
@@ -78,6 +80,7 @@ def gather(home: Home, study: Study, now: datetime, operations: Operations | Non
         nights=tuple(model_history(home, registry)),
         operations=operations or Operations(),
         sizes=home_sizes(home),
+        days=refresh_days(home, study, daily, until - timedelta(days=1), last_signs(daily, until)),
     )
 
 

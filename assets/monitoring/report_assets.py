@@ -4,6 +4,7 @@ Thin: the files beside it compute and draw. Annotations stay evaluated here: Dag
 """
 
 from datetime import UTC, datetime, timedelta
+from datetime import date as Date
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,7 +14,11 @@ import polars as pl
 from assets.lake import Key, Lake
 from assets.metadata import column_schema, markdown_table, picture
 from assets.monitoring import charts
+from assets.monitoring.advice import advice
+from assets.monitoring.curves import night_curves, timeline
 from assets.monitoring.daily import refresh_daily
+from assets.monitoring.days import SHOWN_DAYS
+from assets.monitoring.drawing import ON_WHITE
 from assets.monitoring.drift import find_drift
 from assets.monitoring.findings import (
     Finding,
@@ -24,15 +29,15 @@ from assets.monitoring.findings import (
     somebody_gives,
 )
 from assets.monitoring.operations import operations, waiting
-from assets.monitoring.report import gather, latest_drift, looked_back_from, write_report
+from assets.monitoring.report import Material, gather, latest_drift, looked_back_from, write_report
 from assets.monitoring.tables import DAILY, DRIFT, YIELDS
+from assets.monitoring.tracked import keep_with_version
 from assets.monitoring.yields import State, grid, silences, totals
 from assets.study import Home, Study
 from assets.tables import DUMPS
 
 GROUP, OWNERS = "monitoring", ["team:macromicro"]
 DATA = ["self_reports", "voice_clips", "hrv", "eda", "motion", "temperature", "acoustic"]
-SHOWN_DAYS = 28
 ON_TIME = timedelta(hours=12)  # a report of the night counts for the morning
 
 
@@ -111,7 +116,8 @@ def _report(home: Home, study: Study) -> dg.AssetsDefinition:
     def report(context: dg.AssetExecutionContext) -> Any:
         material = gather(home, study, _now(study), operations(context.instance, home, study))
         path = write_report(home, material)
-        facts: dict[str, Any] = {"file": dg.MetadataValue.path(str(path)), "bytes": path.stat().st_size}
+        facts = {"file": dg.MetadataValue.path(str(path)), "bytes": path.stat().st_size, **_report_metadata(material)}
+        facts["kept with version"] = keep_with_version(home, study, material) or "none that has no report yet"
         yield dg.MaterializeResult(
             asset_key="report", metadata=facts | {f"bytes {k}": v for k, v in material.sizes.items()}
         )
@@ -141,7 +147,7 @@ def _yield_metadata(daily: pl.DataFrame, now: datetime) -> dict[str, Any]:
     until = looked_back_from(daily, now.date())
     last = until - timedelta(days=1)
     stopped = [s for s in silences(daily, until) if s.state is State.STOPPED]
-    rows = [(s.participant, s.activity, s.since, s.days) for s in stopped]
+    rows = [(s.participant, s.activity, s.since, s.days, _last_day(s.since)) for s in stopped if s.since]
     facts: dict[str, Any] = {
         "participants": daily["participant"].n_unique(),
         "stopped": len(stopped),
@@ -152,7 +158,34 @@ def _yield_metadata(daily: pl.DataFrame, now: datetime) -> dict[str, Any]:
             heat = charts.heat_map(grid(daily, modality, last, SHOWN_DAYS), modality)
             facts[f"yield: {modality}"] = picture(heat, f"{modality} by participant and day")
     if rows:
-        facts["who stopped"] = markdown_table(("participant", "what", "since", "days"), rows)
+        facts["who stopped"] = markdown_table(("participant", "what", "since", "days", "last day"), rows)
+    return facts
+
+
+def _last_day(since: Date) -> str:
+    """A link to what Dagster has of the last day before a silence."""
+    day = since - timedelta(days=1)
+    return f"[{day}](/assets/beats?view=partitions&partition={day})"
+
+
+def _report_metadata(material: Material) -> dict[str, Any]:
+    """What the report says to the scientist and the person on call, as pictures and tables."""
+    days, zone = material.days, ZoneInfo(material.study.timezone)
+    facts: dict[str, Any] = {"days drawn": days.made, "days to be drawn": days.waiting, "days failed": len(days.failed)}
+    curves = night_curves(material.nights, material.study.gate.coverage, ON_WHITE)
+    facts |= {title: picture(figure, title) for title, figure in curves.items()}
+    steps = timeline(material.operations, zone, ON_WHITE)
+    if steps:
+        facts["the last night"] = picture(steps, "the last night's steps")
+    rows = [
+        (s.name, f"{s.last.astimezone(zone):%Y-%m-%d %H:%M}" if s.last else "never", s.waiting or "")
+        for s in material.operations.stages
+    ]
+    if rows:
+        facts["stages"] = markdown_table(("stage", "last made", "waiting"), rows)
+    failed = [(s.name, s.error, advice(s.error or "")) for s in material.operations.failed]
+    if failed:
+        facts["failed"] = markdown_table(("step", "kind of error", "what to do"), failed)
     return facts
 
 

@@ -16,9 +16,11 @@ from markupsafe import Markup
 
 from assets.monitoring import charts
 from assets.monitoring.advice import advice
+from assets.monitoring.curves import night_curves, timeline
+from assets.monitoring.days import DAYS, SHOWN_DAYS
 from assets.monitoring.drawing import AS_VARIABLES, inline
 from assets.monitoring.drift import nightly_shift
-from assets.monitoring.history import PROTOCOL, RIVALS, lifts_of
+from assets.monitoring.history import PROTOCOL, lifts_of
 from assets.monitoring.panel import panel_of
 from assets.monitoring.people import changes
 from assets.monitoring.tables import FEATURES, YIELDS
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
 
     from assets.monitoring.report import Material
 
-SHOWN_DAYS = 28
-FEWEST_NIGHTS = 2  # one night is a table, not a curve
 MOST_ROWS = 40
 STALE = timedelta(hours=26)  # a night and a little: older work that still waits means that a night did not do it
 SHOWN_FIGURES = ("pooled_ccc", "person_ccc", "within_r", "mae", "implied_q", "coverage")
@@ -70,12 +70,14 @@ def coordinator(material: Material) -> dict[str, Any]:
     quiet = [s for s in _silences(material) if s.state is not State.GIVING]
     return {
         "totals": _svg(charts.totals_chart(totals(shown), AS_VARIABLES), "Data given a day") if present else None,
-        "maps": [(m, _svg(_heat(daily, m, last), f"{m} by day")) for m in present],
-        "days": material.days,
-        "silences": [_silence(s) for s in quiet if s.state is State.STOPPED],
-        "gone": [_silence(s) for s in quiet if s.state in {State.GONE, State.NEVER}],
+        "maps": [(m, _svg(_heat(material, m, last), f"{m} by day")) for m in present],
+        "days": _days(material),
+        "waiting_days": material.days.waiting,
+        "silences": [_silence(s, material) for s in quiet if s.state is State.STOPPED],
+        "gone": [_silence(s, material) for s in quiet if s.state in {State.GONE, State.NEVER}],
         "quarantine": [
             {"path": row["path"], "reason": row["reason"] or "", "received": _day(row["received_us"], material)}
+            | {"look": _page(material, row["participant"])}
             for row in refused.head(MOST_ROWS).iter_rows(named=True)
         ],
         "more_quarantined": max(0, refused.height - MOST_ROWS),
@@ -85,30 +87,11 @@ def coordinator(material: Material) -> dict[str, Any]:
 
 def scientist(material: Material) -> dict[str, Any]:
     """Models, lift, coverage, drift, people."""
-    nights = [n for n in material.nights if n.trained_until]
-    dates = [n.trained_until for n in nights if n.trained_until]
-    champions = [i for i, n in enumerate(nights) if n.gate == "promoted"]
-
-    def over_time(figure: str, label: str) -> Markup | None:
-        lines = {m: [n.metric(m, figure) for n in nights] for m in ("macro_micro", *RIVALS)}
-        lines = {m: v for m, v in lines.items() if any(x is not None for x in v)}
-        if not lines or len(dates) < FEWEST_NIGHTS:
-            return None
-        return _svg(charts.lines_chart(dates, lines, label, AS_VARIABLES, marked=champions), f"{label} by night")
-
-    covered = [n.metric("macro_micro", "coverage") for n in nights]
-    level = material.study.gate.coverage
+    curves = night_curves(material.nights, material.study.gate.coverage, AS_VARIABLES)
     lifts = lifts_of(material.people)
     return {
         "protocol": PROTOCOL,
-        "ccc": over_time("pooled_ccc", "pooled CCC"),
-        "mae": over_time("mae", "mean absolute error"),
-        "coverage": _svg(
-            charts.lines_chart(dates, {"coverage": covered}, "share of answers inside", AS_VARIABLES, level=level),
-            "Coverage by night",
-        )
-        if any(c is not None for c in covered) and len(dates) >= FEWEST_NIGHTS
-        else None,
+        "curves": [(title, _svg(figure, title)) for title, figure in curves.items()],
         "nights": [vars(n) | {"lift": n.gate_figures.get("lift")} for n in reversed(material.nights)][:MOST_ROWS],
         "tables": _tables(material.evaluation),
         "figures": SHOWN_FIGURES,
@@ -123,10 +106,10 @@ def scientist(material: Material) -> dict[str, Any]:
 def on_call(material: Material) -> dict[str, Any]:
     """Freshness, the last night's timeline, failures and what to do, sizes."""
     found, zone = material.operations, ZoneInfo(material.study.timezone)
-    steps = [(s.name, s.start.astimezone(zone), s.end.astimezone(zone), s.error is None) for s in found.steps]
+    drawn = timeline(found, zone, AS_VARIABLES)
     stages = [
         {
-            "name": s.name,
+            "name": s.name.replace("_", " "),
             "last": f"{s.last.astimezone(zone):%Y-%m-%d %H:%M}" if s.last else "never",
             "waiting": s.waiting,
             "stale": bool(s.waiting and s.last and material.now - s.last > STALE),
@@ -135,7 +118,7 @@ def on_call(material: Material) -> dict[str, Any]:
     ]
     return {
         "stages": stages,
-        "timeline": _svg(charts.timeline_chart(steps, AS_VARIABLES), "The last night's steps") if steps else None,
+        "timeline": _svg(drawn, "The last night's steps") if drawn else None,
         "failed": [{"step": s.name, "kind": s.error, "do": advice(s.error or "")} for s in found.failed],
         "runs": [
             {
@@ -158,9 +141,24 @@ def _changes(material: Material) -> list[dict[str, Any]]:
     return changes(panel_of(material.daily, _last(material), own), own)
 
 
-def _heat(daily: pl.DataFrame, modality: str, last: Date) -> Figure:
-    found = grid(daily, modality, last, SHOWN_DAYS)
-    return charts.heat_map(found, f"{modality}, {found.unit} a day", AS_VARIABLES)
+def _heat(material: Material, modality: str, last: Date) -> Figure:
+    found = grid(material.daily, modality, last, SHOWN_DAYS)
+    links = {day: f"{DAYS}/{name}" for day, name in material.days.links.items()}
+    return charts.heat_map(found, f"{modality}, {found.unit} a day", AS_VARIABLES, links)
+
+
+def _days(material: Material) -> list[dict[str, Any]]:
+    """The days that can be looked at, for each participant the newest first."""
+    found: dict[str, list[tuple[Date, str]]] = {}
+    for (participant, day), name in sorted(material.days.links.items(), key=lambda link: link[0][1], reverse=True):
+        found.setdefault(participant, []).append((day, f"{DAYS}/{name}"))
+    return [{"participant": participant, "days": found[participant]} for participant in sorted(found)]
+
+
+def _page(material: Material, participant: str | None, until: Date = Date.max) -> str | None:
+    """The page of a participant's last day up to a date that can be looked at."""
+    days = [day for day in material.days.links if day[0] == participant and day[1] <= until]
+    return f"{DAYS}/{material.days.links[max(days)]}" if days else None
 
 
 def _drift_chart(material: Material, row: dict[str, Any]) -> Markup:
@@ -187,8 +185,10 @@ def _silences(material: Material) -> list[Silence]:
     return [s for s in silences(material.daily, material.until, known) if s.activity in given]
 
 
-def _silence(found: Silence) -> dict[str, Any]:
-    return {"participant": found.participant, "what": found.activity, "since": found.since, "days": found.days}
+def _silence(found: Silence, material: Material) -> dict[str, Any]:
+    told = {"participant": found.participant, "what": found.activity, "since": found.since, "days": found.days}
+    before = found.since - timedelta(days=1) if found.since else None
+    return told | {"look": _page(material, found.participant, before) if before else None}
 
 
 def _last(material: Material) -> Date:

@@ -95,6 +95,12 @@ def silences(daily: pl.DataFrame, today: Date, participants: Collection[str] = (
     return sorted(found, key=lambda s: (order.index(s.state), -s.days, s.participant, s.activity))
 
 
+def last_signs(daily: pl.DataFrame, today: Date) -> list[tuple[str, Date]]:
+    """The last day of everyone who stopped something: participant and date, the longest silences first."""
+    stopped = [s for s in silences(daily, today) if s.state is State.STOPPED and s.since]
+    return list(dict.fromkeys((s.participant, s.since - timedelta(days=1)) for s in stopped if s.since))
+
+
 def totals(daily: pl.DataFrame) -> pl.DataFrame:
     """Per day: how many participants gave anything, and the sum of each modality."""
     sums = [pl.col(column).sum().alias(modality) for modality, (column, _) in YIELDS.items()]

@@ -10,6 +10,7 @@ import pytest
 
 from assets.lake import Key, Lake
 from assets.learning.tables import PREQUENTIAL
+from assets.monitoring.days import DayPages
 from assets.monitoring.history import Night, model_history, person_lifts
 from assets.monitoring.report import gather, looked_back_from, render, write_report
 from assets.monitoring.sections import scientist, summary
@@ -132,6 +133,24 @@ def test_a_study_that_is_over_is_looked_at_from_its_end() -> None:
     frame = days(day("P1", 0))
     assert looked_back_from(frame, FIRST + timedelta(days=20)) == FIRST + timedelta(days=20)
     assert looked_back_from(frame, FIRST + timedelta(days=90)) == FIRST + timedelta(days=1)
+
+
+def test_a_click_on_a_cell_and_on_who_stopped_leads_to_the_day(study: Study) -> None:
+    stopped, other = ("P00", FIRST + timedelta(days=19)), ("P02", FIRST + timedelta(days=34))
+    links = {day: f"{day[0]}_{day[1]}.html" for day in (stopped, other)}
+    page = render(replace(busy(study), days=DayPages(links)))
+    asked = [a for a in Page(page).asked if a.startswith("days/")]
+    # Four heat maps, three activities that stopped, one dump in quarantine, and the list of days.
+    assert asked.count("days/P00_2026-03-21.html") == 4 + 3 + 1
+    assert asked.count("days/P02_2026-04-05.html") == 4 + 1 + 1
+
+
+def test_a_report_of_a_large_study_stays_below_two_megabytes(study: Study) -> None:
+    material = busy(study, people=12)
+    shown = material.daily.filter(pl.col("date") > material.until - timedelta(days=29))
+    newest = sorted(shown.select("participant", "date").iter_rows(), key=lambda d: d[1])[-12 * 28 :]
+    page = render(replace(material, days=DayPages({day: f"{day[0]}_{day[1]}.html" for day in newest})))
+    assert len(page.encode()) < 2_000_000
 
 
 def test_a_report_is_written_as_the_nights_and_as_the_latest(home: Home, study: Study) -> None:

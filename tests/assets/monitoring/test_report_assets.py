@@ -25,6 +25,12 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 @pytest.fixture
+def study(study: Study) -> Study:
+    """Pages of single days have tests of their own."""
+    return study.model_copy(update={"report": study.report.model_copy(update={"day_pages": 0})})
+
+
+@pytest.fixture
 def filled(home: Home, study: Study) -> Home:
     """Six people up to yesterday, whose thermometers read 2 °C more since some days ago; P5 stopped long before."""
     rng, today = np.random.default_rng(1), datetime.now(UTC).astimezone(ZoneInfo(study.timezone)).date()
@@ -61,7 +67,10 @@ def test_a_night_shows_yield_and_silences_and_turns_red_for_drift(
     result = night(filled, study, instance)
     shown = _made(result)
     assert shown["data_yield"]["participants"].value == 6
-    assert "P5" in shown["data_yield"]["who stopped"].value
+    stopped = shown["data_yield"]["who stopped"].value
+    last = datetime.now(UTC).astimezone(ZoneInfo(study.timezone)).date() - timedelta(days=DAYS - 11)
+    assert f"[{last}](/assets/beats?view=partitions&partition={last})" in stopped
+    assert "| P5" in stopped
     pictures = [v.value for v in shown["data_yield"].values() if "data:image/png" in str(v.value)]
     assert len(pictures) >= 2
     assert max(map(len, pictures)) < 100_000
