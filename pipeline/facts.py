@@ -22,6 +22,7 @@ from assets.features.voice_details import VOICE_DETAILS, wanted_details
 from assets.ingest.catalogue import uncatalogued
 from assets.ingest.recordings import RECORDINGS, wanted_recordings
 from assets.lake import Key, Lake
+from assets.learning.wishes import macro_wished, wish_macro
 from assets.learning.work import code_digest, settings_of
 from assets.ledger import digest
 from assets.moments.unit import wanted_moments
@@ -66,8 +67,8 @@ def learnable(home: Home, study: Study) -> str | None:
 
 
 def learnt(home: Home) -> str | None:
-    """The hash of what the last complete night learnt from; None where the model that it made is gone."""
-    data = Lake(home.lake).read_bytes(LEARNT)
+    """The hash of what the last complete night learnt from; None where its model is gone or a macro night is wished."""
+    data = None if macro_wished(home) else Lake(home.lake).read_bytes(LEARNT)
     return str(json.loads(data)["inputs"]) if data and _registered(home) else None
 
 
@@ -84,5 +85,6 @@ def _registered(home: Home) -> bool:
 
 
 def note_learnt(home: Home, study: Study) -> None:
-    """Say that a night has learnt from everything there is now."""
+    """Say that a night has learnt from everything there is now, as it was wished."""
+    wish_macro(home, wished=False)
     Lake(home.lake).write_bytes(LEARNT, json.dumps({"inputs": learnable(home, study)}).encode())

@@ -13,7 +13,9 @@ from assets.learning.challenger import Trained, train_challenger
 from assets.learning.champion import Judged, judge
 from assets.learning.evaluation import Evaluated, refresh_evaluation
 from assets.learning.pictures import answered_picture, curve_picture
+from assets.learning.schedule import BASE, MACRO, REASON, TRAINING, UPDATED
 from assets.learning.tables import EVALUATION, PREQUENTIAL
+from assets.learning.wishes import MACRO_TAG
 from assets.metadata import column_schema, markdown_table, picture
 from assets.study import Home, Study
 
@@ -26,6 +28,8 @@ FIGURES = {
     "mae": "MAE",
     "coverage": "coverage",
 }
+SHOWN = (TRAINING, REASON, BASE, UPDATED, "kind", "answers", "people", "trained_until", "note")
+TOLD = {TRAINING: "kind of night", REASON: "why", BASE: "built on version"}
 AFTER_DAYS = "nothing was learnt: nobody has answered yet"
 
 
@@ -46,9 +50,10 @@ def _evaluation(home: Home, study: Study) -> dg.AssetsDefinition:
         """How good the model is beside every baseline.
 
         Everything is fitted on the first 80 % of each person's answers; each later answer is then predicted from what
-        lies strictly before it (P2), or from what was known at the end of the day before (P2N).
+        lies strictly before it (P2), or from what was known at the end of the day before (P2N). On ordinary nights
+        nothing is fitted: the model of the last macro night is tested on everything since.
         """
-        done = refresh_evaluation(home, study, lambda text, _: context.log.info(text))
+        done = refresh_evaluation(home, study, lambda text, _: context.log.info(text), macro=_macro(context))
         return dg.MaterializeResult(metadata=_table_metadata(home, study, done))
 
     return evaluation
@@ -57,16 +62,19 @@ def _evaluation(home: Home, study: Study) -> dg.AssetsDefinition:
 def _challenger(home: Home, study: Study) -> dg.AssetsDefinition:
     @dg.asset(deps=["moments"], group_name=GROUP, owners=OWNERS, kinds={"torch", "mlflow"})
     def challenger(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        """The night's new version of `macro-micro`: fitted on every answer, registered in MLflow as challenger.
+        """The night's new version of `macro-micro`, registered in MLflow as challenger.
 
-        With nothing new since the last version, that version stays and nothing is registered.
+        On a macro night all layers are fitted on every answer; on the others new answers move the personal (micro)
+        parameters of those who gave them. `[training]` of `study.toml` says when; a run with the tag
+        `macromicro/training: macro` is a macro night. With nothing new since the last version, that version stays
+        and nothing is registered.
         """
 
         def say(epoch: int, figures: dict[str, float]) -> None:
             if epoch % 10 == 0:
                 context.log.info("epoch %d: loss %.4f, validation %.4f", epoch, figures["loss"], figures["score"])
 
-        trained = train_challenger(home, study, say)
+        trained = train_challenger(home, study, say, macro=_macro(context))
         return dg.MaterializeResult(metadata=_version_metadata(trained) if trained else {"said": AFTER_DAYS})
 
     return challenger
@@ -83,6 +91,11 @@ def _champion(home: Home, study: Study) -> dg.AssetsDefinition:
         return dg.MaterializeResult(metadata=_decision_metadata(judged) if judged else {"said": AFTER_DAYS})
 
     return champion
+
+
+def _macro(context: dg.AssetExecutionContext) -> bool:
+    """Whether whoever started the run asked for all layers anew."""
+    return context.run.tags.get(MACRO_TAG) == MACRO
 
 
 def _table_metadata(home: Home, study: Study, done: Evaluated) -> dict[str, Any]:
@@ -110,7 +123,7 @@ def _version_metadata(trained: Trained) -> dict[str, Any]:
         "registered now": trained.fresh,
         "MLflow run": trained.version.run_id,
         "inputs": trained.version.inputs,
-        **{name: tags[name] for name in ("kind", "answers", "people", "trained_until", "note") if tags.get(name)},
+        **{TOLD.get(name, name): tags[name] for name in SHOWN if tags.get(name)},
     }
     if trained.curve:
         facts["epochs"] = len(trained.curve)

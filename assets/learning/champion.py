@@ -1,21 +1,28 @@
 """The gate at work: what the newest version and the champion said of the same answers, and what follows from it.
 
 The rule is `models/gate.py`; this file gathers its evidence, writes the decision on the version and moves the alias.
-Tags come before the alias, so that a champion always carries the decision that made it one; a night killed between
-the two decides again, from the same evidence, and ends the same.
+The evaluation's twin stands for a version that was fitted anew. For one that was updated, each answer since the macro
+version is said by the newest version of its line that had not seen it, as on the nights themselves: so the micro
+updates are judged by what they were worth so far (`docs/decisions/0004`). Tags come before the alias, so that a
+champion always carries the decision that made it one; a night killed between the two decides again, from the same
+evidence, and ends the same.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from assets.lake import Lake
 from assets.learning.card import card, pictures
-from assets.learning.challenger import registry_of
+from assets.learning.schedule import BASE, model_of
 from assets.learning.tables import EVALUATION, PREQUENTIAL
+from assets.learning.work import registry_of
 from assets.moments.cohort import load_moments
 from assets.moments.table import items_of, modalities
 from assets.study import Home, Study
@@ -23,6 +30,9 @@ from models.cohort import Floats, cohort_from_frame
 from models.errors import ModelError
 from models.gate import Decision, Evidence, decide
 from models.registry import CHALLENGER, CHAMPION, Registry, Version
+
+if TYPE_CHECKING:
+    from models.macro_micro import MacroMicro
 
 PROMOTED, DECLINED = "promoted", "declined"
 
@@ -72,11 +82,13 @@ def judge(home: Home, study: Study) -> Judged | None:
 
 def _decide(home: Home, study: Study, registry: Registry, champion: Version | None) -> tuple[Decision, Version | None]:
     evidence, twin, baseline, rows = _evidence(home, study)
-    said = _champion_said(home, study, registry, champion, rows) if champion else None
+    moments = load_moments(home, study)
+    challenger = _line_said(study, registry, twin, rows, moments)
+    said = _champion_said(study, registry, champion, rows, moments) if champion else None
     if champion is None or said is None:
-        return decide(evidence, twin, baseline, study.gate, first=True, seed=study.training.seed), None
+        return decide(evidence, challenger, baseline, study.gate, first=True, seed=study.training.seed), None
     new = (rows["time_us"] > champion.trained_until_us).to_numpy()
-    mine, theirs = (Said(s.value[new], s.low[new], s.high[new]) for s in (twin, said))
+    mine, theirs = (Said(s.value[new], s.low[new], s.high[new]) for s in (challenger, said))
     return decide(evidence.take(new), mine, theirs, study.gate, seed=study.training.seed), champion
 
 
@@ -97,20 +109,58 @@ def _evidence(home: Home, study: Study) -> tuple[Evidence, Said, Said, pl.DataFr
     return evidence, twin, Said(baseline, baseline, baseline), rows
 
 
-def _champion_said(home: Home, study: Study, registry: Registry, champion: Version, rows: pl.DataFrame) -> Said | None:
+def _champion_said(
+    study: Study, registry: Registry, champion: Version, rows: pl.DataFrame, moments: pl.DataFrame
+) -> Said | None:
     """The champion's own predictions of the rows, online; None where the two cannot be compared.
 
     That is where it knows other items than the study now has, or was stored in a form this code no longer reads.
     """
-    from models.packaging import load
-
     try:
-        model = load(registry.folder_of(champion) / "artifacts" / "model")
+        model = model_of(registry, champion)
     except ModelError:
         return None
-    if tuple(model.items) != items_of(study):
-        return None
-    moments = load_moments(home, study)
+    return _said(study, model, rows, moments) if tuple(model.items) == items_of(study) else None
+
+
+def _line_said(study: Study, registry: Registry, twin: Said, rows: pl.DataFrame, moments: pl.DataFrame) -> Said:
+    """What stands for the challenger: the twin, and for answers since its macro version the line of updates.
+
+    A version says the answers that came after its own training and before that of the next one; where its files are
+    gone, the one before it says them.
+    """
+    time_us = rows["time_us"].to_numpy()
+    parts = [getattr(twin, end).copy() for end in ("value", "low", "high")]
+    line = _readable(registry, line_of(registry.versions(), registry.aliased(CHALLENGER)))
+    ends = [*(v.trained_until_us for v, _ in line[1:]), np.iinfo(np.int64).max]
+    for (version, model), until in zip(line, ends, strict=bool(line)):
+        asked = (time_us > version.trained_until_us) & (time_us <= until)
+        if asked.any():
+            said = _said(study, model, rows.filter(asked), moments)
+            for part, end in zip(parts, (said.value, said.low, said.high), strict=True):
+                part[asked] = end
+    return Said(*parts)
+
+
+def _readable(registry: Registry, versions: Sequence[Version]) -> list[tuple[Version, MacroMicro]]:
+    found = []
+    for version in versions:
+        with suppress(ModelError):
+            found.append((version, model_of(registry, version)))
+    return found
+
+
+def line_of(versions: Sequence[Version], challenger: Version) -> list[Version]:
+    """The macro version of an updated challenger and the updates before it, oldest first; none where it was fitted."""
+    base = challenger.tags.get(BASE)
+    if base is None:
+        return []
+    line = [v for v in versions if v.number < challenger.number and base in {str(v.number), v.tags.get(BASE)}]
+    return sorted(line, key=lambda v: (v.trained_until_us, v.number))
+
+
+def _said(study: Study, model: MacroMicro, rows: pl.DataFrame, moments: pl.DataFrame) -> Said:
+    """A model's predictions of some rows of the moments, online."""
     cohort = cohort_from_frame(moments, items_of(study), {**modalities(study), **model.features})
     places = moments.select("participant", "time_us").with_row_index("row")
     found = rows.join(places, on=["participant", "time_us"], how="left", maintain_order="left")

@@ -1,8 +1,10 @@
 """The study's honest table, kept in the lake: the model beside every baseline, under P2 and P2N.
 
-Fitted on the first four fifths of each person's answers, apart from anything that is registered; the twin's
-predictions of the last fifth are what the gate judges the next version by. Done again only when moments, settings or
-code changed. How to evaluate is `models/evaluation.py`.
+On a macro night everything is fitted on the first four fifths of each person's answers, apart from anything that is
+registered; this twin of the night's version predicts the last fifth, and is kept. On micro nights nothing is fitted:
+the twin predicts every answer after its four fifths, those since the macro night included. The gate judges the next
+version by it (`champion.py`). Done again only when moments, settings or code changed. How to evaluate is
+`models/evaluation.py`.
 """
 
 from __future__ import annotations
@@ -17,15 +19,18 @@ import numpy as np
 import polars as pl
 
 from assets.lake import Lake
+from assets.learning.schedule import MACRO, MICRO, Night, tonight
 from assets.learning.tables import EVALUATION, PREQUENTIAL
-from assets.learning.work import learning_inputs, scratch, settings_of
+from assets.learning.twin import keep_twin, read_twin
+from assets.learning.wishes import macro_wished
+from assets.learning.work import learning_inputs, registry_of, scratch, settings_of
 from assets.moments.cohort import load_cohort
 from assets.study import Home, Study
 from models.errors import MacromicroError
 
 if TYPE_CHECKING:
     from models.cohort import Cohort
-    from models.evaluation import Tested
+    from models.evaluation import Evaluation, Tested
 
 FILE = "evaluation/evaluation.json"
 PROTOCOLS = ("P2", "P2N")
@@ -41,25 +46,48 @@ class Evaluated:
     note: str = ""
 
 
-def refresh_evaluation(home: Home, study: Study, progress: Say | None = None) -> Evaluated:
-    """Bring the table up to date; where nothing changed, the one in the lake."""
+def refresh_evaluation(home: Home, study: Study, progress: Say | None = None, *, macro: bool = False) -> Evaluated:
+    """Bring the table up to date; where nothing changed, the one in the lake.
+
+    Args:
+        home: the data home.
+        study: its settings.
+        progress: told what is being done and how far it is (0–1).
+        macro: fit everything anew, whatever kind of night it would be.
+    """
     inputs, lake = learning_inputs(home, study), Lake(home.lake)
-    stored = _stored(lake)
-    if stored and stored["inputs"] == inputs:
+    stored, macro = _stored(lake), macro or macro_wished(home)
+    if stored and stored["inputs"] == inputs and (stored.get("training", MACRO) == MACRO or not macro):
         return Evaluated(stored["table"], fresh=False, note=stored["note"])
     cohort = load_cohort(home, study)
     if not cohort.labelled.any():
         return Evaluated({p: {} for p in PROTOCOLS}, fresh=False, note="nobody has answered yet")
-    from models.evaluation import evaluate
-
-    folder = scratch(home, inputs, "evaluation")
-    done = evaluate(cohort, settings_of(study), PROTOCOLS, checkpoint=folder, progress=progress)
+    registry = registry_of(home, study)
+    night = tonight(home, study, registry, cohort, wished=macro)
+    line = inputs if night.base is None else registry.version(night.base).inputs
+    done, training = _evaluated(home, study, cohort, night, line, progress)
     table, note = plain(done.table), done.tested["P2"].model.note
     lake.write(PREQUENTIAL, prequential(cohort, done.tested["P2"]))
     lake.write(EVALUATION, long(table))
     # Written last: what it says of its inputs holds for both tables above.
-    lake.write_bytes(FILE, json.dumps({"inputs": inputs, "note": note, "table": table}, sort_keys=True).encode())
+    content = {"inputs": inputs, "training": training, "note": note, "table": table}
+    lake.write_bytes(FILE, json.dumps(content, sort_keys=True).encode())
     return Evaluated(table, fresh=True, note=note)
+
+
+def _evaluated(
+    home: Home, study: Study, cohort: Cohort, night: Night, line: str, progress: Say | None
+) -> tuple[Evaluation, str]:
+    """Tables and predictions, and how they came about; `line` is the digest of what the macro version was made from."""
+    from models.evaluation import evaluate, evaluate_again
+
+    twin = None if night.macro else read_twin(Lake(home.lake), line)
+    if twin is not None:
+        return evaluate_again(cohort, twin, progress=progress), MICRO
+    folder = scratch(home, learning_inputs(home, study), "evaluation")
+    done = evaluate(cohort, settings_of(study), PROTOCOLS, checkpoint=folder, progress=progress)
+    keep_twin(Lake(home.lake), line, done.tested["P2"].model)
+    return done, MACRO
 
 
 def read_evaluation(home: Home) -> dict[str, dict[str, Any]]:

@@ -12,15 +12,22 @@ from pathlib import Path
 
 import models
 from assets.ledger import digest
+from assets.moments.table import modalities
 from assets.moments.unit import NAME as MOMENTS
 from assets.study import Home, Study
 from assets.units import stamped
+from models.registry import Registry
 from models.settings import Settings
 
 BESIDE_FITTING = {
     "controls.py", "errors.py", "frame.py", "gate.py", "guards.py", "pyfunc.py", "registry.py", "served.py",
 }  # fmt: skip
 """Files of `models/` that no fitted number depends on."""
+
+
+def registry_of(home: Home, study: Study) -> Registry:
+    """The study's registry."""
+    return Registry(home.mlflow, study.study.name)
 
 
 def settings_of(study: Study) -> Settings:
@@ -38,6 +45,13 @@ def settings_of(study: Study) -> Settings:
 def learning_inputs(home: Home, study: Study) -> str:
     """One hash over all that a fit depends on: moments, settings, code."""
     return digest(*_moments(home, study), settings_of(study).as_dict(), code_digest())
+
+
+def recipe(study: Study) -> str:
+    """One hash over what a fit is made by, whatever it is made from: settings, items, features, code."""
+    items = [(name, item.low, item.high) for name, item in study.items.items()]
+    names = {name: list(features) for name, features in modalities(study).items()}
+    return digest(settings_of(study).as_dict(), items, names, code_digest())
 
 
 def moments_digest(home: Home, study: Study) -> str:

@@ -7,10 +7,11 @@ import pytest
 
 from assets.lake import Lake
 from assets.learning.assets import assets
-from assets.learning.challenger import registry_of, train_challenger
+from assets.learning.challenger import train_challenger
 from assets.learning.champion import judge
 from assets.learning.evaluation import read_evaluation, refresh_evaluation
 from assets.learning.tables import EVALUATION, PREQUENTIAL
+from assets.learning.work import registry_of
 from assets.moments.unit import refresh_moments
 from assets.monitoring.predictions import predict_day, predictions
 from assets.study import Home, Study

@@ -10,7 +10,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from assets.learning.challenger import registry_of, train_challenger
+from assets.learning.challenger import train_challenger
+from assets.learning.work import registry_of
 from assets.moments.cohort import load_cohort, load_moments, with_history
 from assets.moments.unit import refresh_moments
 from assets.study import Home, Study
