@@ -32,14 +32,15 @@ from assets.ingest.entries import (
     load,
     store,
 )
+from assets.ingest.fingerprints import Fingerprints, Signatures, essence, mapped_anew
 from assets.ingest.identity import identity, own_bytes
 from assets.ingest.inbox import Found, scan
 from assets.ingest.isolation import Limits, isolated
 from assets.ingest.readers.base import Context
-from assets.ingest.reading import Coverage, coverage, read_dump, read_with
+from assets.ingest.reading import Coverage, coverage, read_dump
 from assets.ingest.source import Source
 from assets.lake import Key
-from assets.study import Correction, Home, Study
+from assets.study import Home, Study
 
 SAVE_EVERY_S = 60.0
 FEW = 10  # of so few dumps any number may be taken away at once
@@ -62,14 +63,19 @@ class CatalogueReport:
 
 @dataclass(frozen=True)
 class _Task:
+    """`took` names the readers of a dump of which only the study's mappings could change how it is read."""
+
     found: Found
     study: Study
+    took: str | None = None
 
 
 @dataclass(frozen=True)
 class _Outcome:
+    """What became of a dump; a `result` of None leaves it as it was."""
+
     dump: str
-    result: Coverage | str
+    result: Coverage | str | None
     growing: bool = False
 
 
@@ -86,8 +92,8 @@ def catalogue(home: Home, study: Study, *, quiet: bool = False) -> CatalogueRepo
         found = {f.path: f for f in scan(home.inbox)}
         _refuse_lost_inbox(home, study, known, found)
         current = {e.path: e for e in known if e.present or e.reason == FORGOTTEN}
-        prints = _Fingerprints(study)
-        tasks = [_Task(f, study) for f in found.values() if _due(f, current.get(f.path), prints)]
+        prints = Fingerprints(study)
+        tasks = list(_tasks(found.values(), current, study, prints))
         fresh: dict[str, Entry] = {}
         growing: list[str] = []
         saved = monotonic()
@@ -95,14 +101,14 @@ def catalogue(home: Home, study: Study, *, quiet: bool = False) -> CatalogueRepo
             if outcome.growing:
                 growing.append(task.found.path)
             else:
-                fresh[task.found.path] = _entry(task.found, outcome, prints)
+                fresh[task.found.path] = _entry(task, outcome, current, prints)
             if monotonic() - saved > SAVE_EVERY_S:
                 store(home, _settled(known, found, fresh))
                 saved = monotonic()
         entries = _settled(known, found, fresh)
         before = {(e.path, e.dump): e for e in known}
-        changed = tuple(e for e in entries if before.get((e.path, e.dump)) != e)
-        if changed or not known:
+        changed = tuple(e for e in entries if _news(before.get((e.path, e.dump)), e))
+        if entries != known or not known:
             store(home, entries)
     was = [before[e.path, e.dump] for e in changed if (e.path, e.dump) in before]
     touched = frozenset(k for e in (*changed, *was) for k in e.keys)
@@ -120,9 +126,9 @@ def uncatalogued(home: Home, settle_seconds: float = 0.0, study: Study | None = 
     known = {e.path: e for e in load(home) if e.present or e.reason == FORGOTTEN}
     found = {f.path: f for f in scan(home.inbox)}
     now_us = time() * 1e6
-    prints = _Fingerprints(study) if study else None
+    prints = Fingerprints(study) if study else Signatures()
     growing = {p for p, f in found.items() if 0 <= now_us - f.received_us < settle_seconds * 1e6}
-    due = {p for p, f in found.items() if _due(f, known.get(p), prints)}
+    due = {p for p, f in found.items() if prints.due(f, known.get(p))}
     gone = {p for p, e in known.items() if p not in found and e.present}
     return sorted((due - growing) | gone)
 
@@ -151,6 +157,8 @@ def work(task: _Task) -> _Outcome:
     result: Coverage | str
     try:
         source, context = found.source(), Context(study, found.participant)
+        if task.took and not mapped_anew(source, study, task.took):
+            return _Outcome("", None, growing=_changed_since(found))
         if found.problem:
             return _Outcome(own_bytes(source), found.problem)
         dump = identity(source, study.reading)
@@ -188,31 +196,30 @@ def _failure(error: Exception) -> str:
     return f"its reader failed on it ({type(error).__name__}{where}); please report this. The file was not changed"
 
 
-class _Fingerprints:
-    """Fingerprints of settings and readers, each computed once a look."""
-
-    def __init__(self, study: Study) -> None:
-        self._study = study
-        self._kept: dict[tuple[str | None, str | None, Correction | None], str] = {}
-
-    def of(self, found: Found, dump: str, reader: str | None) -> str:
-        key = found.participant, reader, correction_of(self._study, found.path, dump)
-        if key not in self._kept:
-            self._kept[key] = read_with(self._study, *key)
-        return self._kept[key]
+def _tasks(found: Iterable[Found], current: Mapping[str, Entry], study: Study, prints: Fingerprints) -> Iterator[_Task]:
+    """The dumps to look at, and of which a glance may be enough."""
+    for here in found:
+        entry = current.get(here.path)
+        if prints.due(here, entry):
+            glance = entry is not None and prints.only_mappings(here, entry)
+            yield _Task(here, study, entry.reader if entry and glance else None)
 
 
-def _due(found: Found, entry: Entry | None, prints: _Fingerprints | None) -> bool:
-    if entry is None or entry.signature != found.signature:
+def _news(before: Entry | None, now: Entry) -> bool:
+    """Whether an entry says something new of its dump; under which mappings it was looked at is none."""
+    if before is None:
         return True
-    return prints is not None and entry.present and entry.read_with != prints.of(found, entry.dump, entry.reader)
+    return replace(before, read_with=essence(before.read_with)) != replace(now, read_with=essence(now.read_with))
 
 
-def _entry(found: Found, outcome: _Outcome, prints: _Fingerprints) -> Entry:
-    if isinstance(outcome.result, str):
-        return entry_refused(found, outcome.dump, outcome.result, prints.of(found, outcome.dump, None))
-    fingerprint = prints.of(found, outcome.dump, outcome.result.reader)
-    return entry_read(found, outcome.dump, outcome.result, fingerprint)
+def _entry(task: _Task, outcome: _Outcome, current: Mapping[str, Entry], prints: Fingerprints) -> Entry:
+    found, result = task.found, outcome.result
+    if result is None:
+        known = current[found.path]
+        return replace(known, read_with=prints.of(found, known.dump, known.reader))
+    if isinstance(result, str):
+        return entry_refused(found, outcome.dump, result, prints.of(found, outcome.dump, None))
+    return entry_read(found, outcome.dump, result, prints.of(found, outcome.dump, result.reader))
 
 
 def _refuse_lost_inbox(home: Home, study: Study, known: Iterable[Entry], found: Mapping[str, Found]) -> None:

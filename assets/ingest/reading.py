@@ -19,11 +19,9 @@ from assets.days import SECOND_US, Calendar
 from assets.errors import DumpError
 from assets.ingest.archives import units
 from assets.ingest.readers.base import Context
-from assets.ingest.readers.registry import reader_named, reader_of, readers
+from assets.ingest.readers.registry import reader_of
 from assets.ingest.recording import Recording, Times, merged
 from assets.ingest.source import Source
-from assets.ledger import digest
-from assets.study import Correction, Study
 
 EARLIEST_US = 1_199_145_600 * SECOND_US  # 2008: before any device read here was sold
 AHEAD_US = 2 * 86_400 * SECOND_US  # a device's clock may be a time zone or a day ahead of the file's time, not more
@@ -136,25 +134,6 @@ def _duration(hours: float) -> str:
     if hours >= 1:
         return f"{hours:.1f} h"
     return f"{hours * 60:.0f} min" if hours * 60 >= 1 else f"{hours * 3600:.2g} s"
-
-
-def read_with(study: Study, participant: str | None, reader: str | None, correction: Correction | None = None) -> str:
-    """A fingerprint of everything but the dump that reading depends on; another one means reading it again.
-
-    Args:
-        study: the settings.
-        participant: whose zones matter; None for tables of many.
-        reader: the names that read it; None for a dump that was refused, which any change might help.
-        correction: what the study says of its clock.
-    """
-    used = [r for r in (reader_named(n) for n in reader.split("+")) if r] if reader else readers()
-    who = [participant] if participant else sorted(study.participants)
-    zones = {p: s.model_dump(mode="json") for p in who if (s := study.participants.get(p))}
-    limits = None if reader else study.reading.model_dump(exclude={"settle_seconds"})
-    clock = correction and correction.model_dump(mode="json")
-    return digest(
-        [(r.name, r.version, r.depends(study)) for r in used], study.timezone, zones, limits, *filter(None, [clock])
-    )
 
 
 def day_slices(times_us: Times, calendar: Calendar) -> Iterator[tuple[Date, int, int]]:

@@ -17,6 +17,7 @@ from assets.errors import DumpError
 from assets.ingest.corrections import corrected, correction_of
 from assets.ingest.day import frames
 from assets.ingest.entries import READ, Entry, load
+from assets.ingest.fingerprints import essence
 from assets.ingest.inbox import Found, scan
 from assets.ingest.readers.base import Context
 from assets.ingest.reading import read_dump
@@ -43,7 +44,8 @@ def wanted_recordings(home: Home, study: Study, dates: set[Date] | None = None) 
     for entry in load(home):
         for key in entry.keys:
             if dates is None or key.date in dates:
-                parts[key].append((entry.dump, entry.reader, entry.read_with, entry.first_us, entry.last_us))
+                how = essence(entry.read_with)
+                parts[key].append((entry.dump, entry.reader, how, entry.first_us, entry.last_us))
     return {key: digest(sorted(map(str, inputs))) for key, inputs in parts.items()}
 
 

@@ -60,3 +60,8 @@ class Reader:
     read: Callable[[Source, Context], Recording]
     depends: Callable[[Study], object] = _nothing
     mapped: Callable[[Source, Study], bool] = _unmapped
+
+    @property
+    def maps(self) -> bool:
+        """Whether a study's settings can give it dumps that another reader would take."""
+        return self.mapped is not _unmapped

@@ -104,6 +104,11 @@ def reader_named(name: str) -> Reader | None:
     return next((r for r in readers() if r.name == name), None)
 
 
+def mapped_reader(source: Source, study: Study) -> Reader | None:
+    """The reader that a study's own settings give a dump, or None."""
+    return next((r for r in readers() if r.mapped(source, study)), None)
+
+
 def reader_of(source: Source, study: Study | None = None) -> Reader:
     """The reader that a study's settings or else a dump's content ask for.
 
@@ -113,9 +118,9 @@ def reader_of(source: Source, study: Study | None = None) -> Reader:
     if not any(m.size for m in source.members):
         message = "empty (0 bytes): the copy was cut off, or nothing was recorded; copy it again or leave it"
         raise DumpError(message)
-    for reader in readers():
-        if study is not None and reader.mapped(source, study):
-            return reader
+    mapped = mapped_reader(source, study) if study is not None else None
+    if mapped:
+        return mapped
     for reader in readers():
         if reader.claims(source):
             return reader

@@ -150,6 +150,51 @@ def test_settings_that_a_reader_depends_on_read_its_dumps_again(home: Home, stud
     assert only(home, "self_reports/a.csv").state == "read"
 
 
+def test_a_new_mapping_reads_again_what_another_reader_took_and_what_was_unknown_and_nothing_else(
+    home: Home, study: Study
+) -> None:
+    table = "time,happy,skin\n" + "".join(f"2022-02-07T10:00:{n:02}Z,5,0.5\n" for n in range(40))
+    put(home.inbox / "P01/e4", e4_files())
+    put(home.inbox / "P01/taken.csv", table)
+    put(home.inbox / "P01/packed.zip", zipped({"a/taken.csv": table.replace("T10", "T11"), "b/taken.csv": table}))
+    put(home.inbox / "P01/other.csv", "time,happy\n2022-02-07T12:00:00Z,5\n")
+    put(home.inbox / "P01/unknown.csv", table.replace("time", "moment").replace("happy", "word"))
+    catalogue(home, study, quiet=True)
+    readers = {e.path: e.reader for e in load(home)}
+    assert readers == {
+        "P01/e4": "e4", "P01/other.csv": "self_reports", "P01/packed.zip": "self_reports",
+        "P01/taken.csv": "self_reports", "P01/unknown.csv": None,
+    }  # fmt: skip
+    days = wanted_recordings(home, study)
+    forms = {"a": {"time": "time", "signals": {"skin": "eda"}}, "b": {"time": "moment", "signals": {"skin": "eda"}}}
+    told = Study.model_validate({**study.model_dump(mode="json", exclude_unset=True), "formats": forms})
+    report = catalogue(home, told, quiet=True)
+    assert [(e.path, e.reader) for e in report.changed] == [
+        ("P01/packed.zip", "generic"), ("P01/taken.csv", "generic"), ("P01/unknown.csv", "generic"),
+    ]  # fmt: skip
+    assert uncatalogued(home, study=told) == []
+    assert catalogue(home, told, quiet=True).idle
+    forget(home, only(home, "P01/unknown.csv").dump)
+    with_mapping = wanted_recordings(home, told)
+    assert with_mapping != days
+    catalogue(home, study, quiet=True)
+    assert {p: r for p, r in readers.items() if r} == {e.path: e.reader for e in load(home) if e.reader and e.present}
+    assert wanted_recordings(home, study) == days
+
+
+def test_a_mapping_that_fits_nothing_makes_no_day_again(home: Home, study: Study) -> None:
+    put(home.inbox / "P01/e4", e4_files())
+    put(home.inbox / "self_reports/a.csv", "participant,time,happy\nP01,2022-02-07T10:00:00Z,5\n")
+    catalogue(home, study, quiet=True)
+    days = wanted_recordings(home, study)
+    forms = {"ring": {"time": "t", "signals": {"skin": "eda"}}}
+    told = Study.model_validate({**study.model_dump(mode="json", exclude_unset=True), "formats": forms})
+    report = catalogue(home, told, quiet=True)
+    assert report.idle
+    assert uncatalogued(home, study=told) == []
+    assert wanted_recordings(home, told) == days
+
+
 def test_a_forgotten_dump_stays_out_until_it_is_remembered(home: Home, study: Study) -> None:
     put(home.inbox / "P01/e4", e4_files())
     put(home.inbox / "P01/day2", e4_files(START + 86_400))

@@ -7,8 +7,9 @@ import pytest
 from pydantic import ValidationError
 
 from assets.errors import DumpError
+from assets.ingest.fingerprints import read_with
 from assets.ingest.readers.base import Context
-from assets.ingest.reading import read_dump, read_with
+from assets.ingest.reading import read_dump
 from assets.ingest.recording import Recording
 from assets.study import Study
 from tests.assets.ingest.makers import read, source
