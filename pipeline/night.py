@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 from rich.console import Console
 
 from assets.lake import Key
+from assets.learning.wishes import wish_macro
 from assets.monitoring.advice import ADVICE, AGAIN, advice
 from assets.study import HOME_VARIABLE, Home, Study
 from models.errors import MacromicroError
@@ -69,15 +70,23 @@ class Outcome:
 
 
 def run_night(
-    home: Home, study: Study, console: Console, stages: tuple[Factory, ...] | None = None, look: Look = look
+    home: Home,
+    study: Study,
+    console: Console,
+    stages: tuple[Factory, ...] | None = None,
+    look: Look = look,
+    *,
+    macro: bool = False,
 ) -> Outcome:
-    """Bring the study up to date: catalogue, days, learning.
+    """Bring the study up to date: catalogue, days, learning; with `macro` all layers are fitted anew.
 
     Raises:
         BusyError: another run works on this home.
         NightFailedError: a step failed; the message names it, its reason and the log.
     """
     with lock(home, "macromicro run"), _told_plainly():
+        if macro:
+            wish_macro(home)
         before = look(home, study)
         todo = plan(before)
         if todo.nothing:

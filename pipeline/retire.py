@@ -1,6 +1,7 @@
 """Taking old model versions out of the registry: their figures go to the lake first, then version, run and files go.
 
-Kept are: whatever an alias names, the version that a rollback would return to, the newest few, and everything young.
+Kept are: whatever an alias names, the version that a rollback would return to, the last macro version, which micro
+nights build on, the newest few, and everything young.
 `mlflow gc` ignores registered models, so versions are taken out first and their runs and files after; a command
 killed between leaves runs in MLflow's own waste, which the next one empties.
 """
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from assets.lake import Lake
+from assets.learning.schedule import last_macro
 from assets.monitoring.history import Night, night_of
 from assets.monitoring.tables import DECISIONS, RETIRED
 from assets.study import Home, Retention, Study
@@ -82,6 +84,8 @@ def superfluous(versions: Sequence[Aged], decisions: pl.DataFrame, settings: Ret
         if version.aliases:
             back = previous(version, everyone, decisions)
             needed |= {back.number} if back else set()
+    base = last_macro(sorted(everyone, key=lambda v: v.number, reverse=True))
+    needed |= {base.number} if base else set()
     limit = now - timedelta(days=settings.versions_days)
     return [a.version for a in versions if a.version.number not in needed and a.made < limit]
 
@@ -97,6 +101,7 @@ def _remember(lake: Lake, nights: Sequence[Night], now: datetime) -> None:
             "answers": n.answers,
             "people": n.people,
             "kind": n.kind,
+            "training": n.training,
             "gate": n.gate,
             "reason": n.reason,
             "gate_figures": json.dumps(dict(n.gate_figures), sort_keys=True),

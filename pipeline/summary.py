@@ -205,6 +205,8 @@ def _add_models(lines: Table, found: Mapping[str, Any]) -> None:
     lines.add_row("champion", _version(champion) if champion else "none yet: no version has passed the gate")
     if challenger and (champion is None or challenger["version"] != champion["version"]):
         lines.add_row("challenger", _version(challenger))
+    if newest.get("training"):
+        lines.add_row("training", f"{newest['training']} night: {escape(newest.get('training_reason', ''))}")
     if newest.get("note"):
         lines.add_row("note", f"[yellow]{escape(newest['note'])}[/]")
     if newest.get("gate"):
@@ -212,8 +214,9 @@ def _add_models(lines: Table, found: Mapping[str, Any]) -> None:
 
 
 def _version(said: Mapping[str, Any]) -> str:
-    until = said.get("trained_until", "?")
-    return f"macro-micro version {said['version']}, from {said.get('answers', '?')} self-reports up to {until}"
+    until, base = said.get("trained_until", "?"), said.get("macro_version")
+    made = f", updated from version {base}" if base else ""
+    return f"macro-micro version {said['version']}{made}, from {said.get('answers', '?')} self-reports up to {until}"
 
 
 def _lines() -> Table:

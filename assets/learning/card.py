@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from assets.learning.pictures import answered_picture, levels_picture, lifts_picture, reliability_picture
+from assets.learning.schedule import BASE, REASON, UPDATED
 from assets.markdown import table as markdown
 from assets.study import Study
 from models.registry import MODEL, Version
@@ -30,8 +31,9 @@ Daily personal estimates of self-reported affect: a correction to a personal bas
 personal parameters and by boosted trees."""
 
 _PROTOCOLS = """\
-Parameters from the first four fifths of each person's answers; each later answer predicted from everything before it
-(P2), or from what was known the evening before (P2N). Intervals are over people."""
+Parameters from the first four fifths of each person's answers up to the last night that fitted everything anew; each
+later answer predicted from everything before it (P2), or from what was known the evening before (P2N). Intervals are
+over people."""
 
 _LIMITS = """\
 - **Not a medical device.** Estimates are for research; they are no diagnosis and no ground for treating anybody.
@@ -68,6 +70,7 @@ def card(version: Version, study: Study, table: Mapping[str, Mapping[str, Mappin
                 ("self-reports", tags.get("answers", "")),
                 ("the last on", tags.get("trained_until", "")),
                 ("kind", tags.get("kind", "")),
+                ("night", _night(tags)),
                 ("digest of data, settings and code", version.inputs),
             ],
         ),
@@ -99,6 +102,12 @@ def pictures(prequential: pl.DataFrame, study: Study) -> dict[str, Figure]:
         "lift-by-person.png": lifts_picture(tested, scales),
         "levels.png": levels_picture(tested, scales),
     }
+
+
+def _night(tags: Mapping[str, str]) -> str:
+    """How the version came about: fitted anew, or updated from which version; and why."""
+    made = f"updated from version {tags[BASE]}: {tags.get(UPDATED, '')}" if BASE in tags else "all layers fitted anew"
+    return f"{made} ({tags[REASON]})" if REASON in tags else made
 
 
 def _protocol(name: str, models: Mapping[str, Mapping[str, float | None]]) -> str:

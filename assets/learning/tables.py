@@ -20,7 +20,7 @@ EVALUATION = Table(
 )
 PREQUENTIAL = Table(
     "prequential",
-    "The last fifth of each person's answers, each predicted online by a model fitted on the first four fifths.",
+    "Answers after the first four fifths that each person had given by the last macro night, said online by its twin.",
     (
         Column("participant", pl.String(), "", "study code"),
         Column("time_us", pl.Int64(), "µs UTC", "when it was answered"),

@@ -15,6 +15,7 @@ from datetime import date as Date
 import polars as pl
 
 from assets.lake import Lake
+from assets.learning.schedule import TRAINING
 from assets.learning.tables import PREQUENTIAL
 from assets.monitoring.tables import RETIRED
 from assets.study import Home, Study
@@ -40,6 +41,7 @@ class Night:
     reason: str
     champion: bool = False
     retired: bool = False
+    training: str = ""
     gate_figures: Mapping[str, float] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
 
@@ -70,6 +72,7 @@ def night_of(version: Version, metrics: Mapping[str, float]) -> Night:
         tags.get("gate", ""),
         tags.get("gate_reason", tags.get("note", "")),
         champion=CHAMPION in version.aliases,
+        training=tags.get(TRAINING, ""),
         gate_figures=json.loads(tags.get("gate_figures", "{}")),
         metrics=metrics,
     )
@@ -106,6 +109,7 @@ def _retired(frame: pl.DataFrame) -> list[Night]:
         Night(
             **{name: row[name] for name in fields},
             retired=True,
+            training=row["training"] or "",
             gate_figures=json.loads(row["gate_figures"]),
             metrics=json.loads(row["metrics"]),
         )

@@ -102,6 +102,7 @@ RETIRED = Table(
         Column("answers", pl.Int64(), "count", "self-reports it was fitted on"),
         Column("people", pl.Int64(), "count", "people they came from"),
         Column("kind", pl.String(), "", "macro_micro or baseline"),
+        Column("training", pl.String(), "", "macro: everything fitted anew; micro: new answers moved their people"),
         Column("gate", pl.String(), "", "promoted or declined; empty where it was never judged"),
         Column("reason", pl.String(), "", "why"),
         Column("gate_figures", pl.String(), "", "the gate's figures as JSON"),

@@ -10,12 +10,21 @@ import typer
 from pipeline.commands.context import Json, options, print_json
 
 
-def run(context: typer.Context, *, json: Json = False) -> None:
+def run(
+    context: typer.Context,
+    *,
+    macro: Annotated[
+        bool, typer.Option("--macro", help="Fit all layers anew, also on an ordinary night and with nothing new.")
+    ] = False,
+    json: Json = False,
+) -> None:
     """Run a night now: ingest what is new, compute what it touches, learn, evaluate, promote or decline, predict.
 
     Example: [dim]macromicro --home study run[/]
 
-    With nothing new it does nothing and says so. A run that was interrupted or killed is taken up by the next one.
+    With nothing new it does nothing and says so. A run that was interrupted or killed is taken up by the next one. On
+    ordinary nights new answers move the parameters of those who gave them; the whole model is fitted anew weekly, for
+    many new people, for drift (as study.toml says), or with --macro.
     """
     from rich.console import Console
     from rich.markup import escape
@@ -28,7 +37,7 @@ def run(context: typer.Context, *, json: Json = False) -> None:
     chosen = options(context)
     study = chosen.home.study()
     console = Console(stderr=True) if json else chosen.console
-    outcome = run_night(chosen.home, study, console)
+    outcome = run_night(chosen.home, study, console, macro=macro)
     if outcome.nothing:
         console.print("Nothing new, nothing to do: every dump is catalogued, every day computed, everything learnt.")
     elif not json:

@@ -91,6 +91,18 @@ def test_what_an_alias_names_and_what_a_rollback_needs_and_the_newest_stay() -> 
     assert gone == [1, 3, 5]
 
 
+def test_the_macro_version_that_micro_nights_build_on_stays() -> None:
+    versions = [
+        aged(1, 300, training="macro"),
+        aged(2, 200, training="macro"),
+        aged(3, 190, training="micro", macro_version="2"),
+        aged(4, 180, CHAMPION, training="micro", macro_version="2"),
+        aged(5, 170, CHALLENGER, training="micro", macro_version="2"),
+    ]
+    short = Retention(versions=2, versions_days=30)
+    assert [v.number for v in superfluous(versions, DECISIONS.empty(), short, NOW)] == [1, 3]
+
+
 @pytest.fixture
 def registry(home: Home, study: Study) -> Registry:
     home.root.mkdir(parents=True)
