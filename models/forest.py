@@ -3,8 +3,8 @@
 Trees grown on absolute errors say medians, and say them well where people answer 0 for days; a network trained on
 agreement says means that are spread as far as answers are. Together they err less than either, because they err
 differently. scikit-learn grows one ensemble per item on what the personal baseline leaves; the nodes are then kept as
-arrays, so that a forest is stored as numbers, runs without scikit-learn and holds no code. The trees read history,
-clock and baseline only: body and voice act through personal parameters, which trees do not have.
+arrays, so that a forest is stored as numbers, runs without scikit-learn and holds no code. The trees read what the
+network reads, and know nobody: what body and voice mean for one person is the network's part.
 """
 
 from __future__ import annotations
@@ -46,8 +46,10 @@ class Forest:
         out = np.zeros((len(inputs), len(self.start)))
         for first in range(0, len(inputs), ROWS):
             rows = slice(first, first + ROWS)
-            for item, table in enumerate(tables(inputs, rows)):
-                out[rows, item] = self.start[item] + self._summed(table, self.root[self.item == item])
+            shared = everyones(inputs, rows)
+            for item, start in enumerate(self.start):
+                read = np.concatenate([own(inputs, item, rows), shared], axis=1)
+                out[rows, item] = start + self._summed(read, self.root[self.item == item])
         return out
 
     def _summed(self, table: Floats, roots: Places) -> Floats:
@@ -62,11 +64,16 @@ class Forest:
         return np.asarray(self.value[at].sum(axis=1))
 
 
-def tables(inputs: Inputs, rows: slice = slice(None)) -> list[Floats]:
-    """What the trees of each item read, (rows, numbers) per item; never NaN."""
-    history, baseline = (t[rows].double().numpy() for t in (inputs.history, inputs.baseline))
-    shared = np.concatenate([inputs.context[rows].double().numpy(), baseline], axis=1)
-    return [np.concatenate([history[:, item], shared], axis=1) for item in range(history.shape[1])]
+def own(inputs: Inputs, item: int, rows: slice = slice(None)) -> Floats:
+    """What the trees of one item read of its history, (rows, numbers); never NaN."""
+    return np.asarray(inputs.history[rows, item].double().numpy())
+
+
+def everyones(inputs: Inputs, rows: slice = slice(None)) -> Floats:
+    """What the trees of all items read: clock, baselines, and per modality how much was measured and what."""
+    measured = [inputs.masks[name][rows].float().mean(1, keepdim=True) for name in inputs.masks]
+    parts = [inputs.context[rows], inputs.baseline[rows], *measured, *(v[rows] for v in inputs.values.values())]
+    return np.concatenate([part.double().numpy() for part in parts], axis=1)
 
 
 def grow(views: Sequence[Inputs], unit: Floats, rows: Mask, *, rounds: int, seed: int) -> Forest:
@@ -82,13 +89,13 @@ def grow(views: Sequence[Inputs], unit: Floats, rows: Mask, *, rounds: int, seed
     from sklearn.ensemble import HistGradientBoostingRegressor
     from threadpoolctl import threadpool_limits
 
-    told = [tables(view) for view in views]
+    shared = [everyones(view) for view in views]
     parts, start = [], np.zeros(unit.shape[1])
     for item in range(unit.shape[1]):
         used = rows & ~np.isnan(unit[:, item])
         if used.sum() < FEWEST:
             continue
-        table = np.concatenate([t[item][used] for t in told])
+        table = np.concatenate([np.c_[own(v, item), s][used] for v, s in zip(views, shared, strict=True)])
         left = np.concatenate([(unit - v.baseline.double().numpy())[used, item] for v in views])
         trees = HistGradientBoostingRegressor(
             loss="absolute_error", max_iter=rounds, learning_rate=0.05, max_leaf_nodes=15,

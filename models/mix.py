@@ -2,9 +2,9 @@
 
 A cautious estimate lies too close to the centre: it has the smaller absolute error and the smaller concordance.
 Spreading estimates raises CCC and worsens MAE, so that either is easily bought with the other. Both numbers are chosen
-on held-back answers where the *product* of the two gains over an exponentially weighted mean of past answers is largest,
-the gain in agreement counted twice (Nash's bargain between two parties with one thing to divide, of whom one has twice
-the say; Kalai 1977): no unit weighs one against the other, and neither gain is given up for the other.
+on held-back answers where the *product* of the two gains over an exponentially weighted mean of past answers is
+largest, the gain in agreement counted twice (Nash's bargain between two parties with one thing to divide, of whom one
+has twice the say; Kalai 1977): no unit weighs one against the other, and neither gain is given up for the other.
 """
 
 from __future__ import annotations

@@ -3,18 +3,20 @@
 import numpy as np
 import pytest
 
-from models.forest import Forest, grow, tables
+from models.forest import Forest, everyones, grow, own
 from models.history import seen_online
 from models.inputs import Inputs, Past, build
 from models.mix import Mix, choose
+from models.standardise import learn
 from models.state_space import fit_population
 from tests.models.people import made_up
 
 
 @pytest.fixture(scope="module")
 def seen() -> tuple[Inputs, np.ndarray]:
-    cohort = made_up(people=12, days=12, items=2)
-    inputs = build(Past.of(cohort, fit_population(cohort, cohort.labelled)), seen_online(cohort), {}, {})
+    cohort = made_up(people=12, days=12, items=2, coupling=1.0)
+    standards = {name: learn(m, cohort.labelled, cohort.person) for name, m in cohort.modalities.items()}
+    inputs = build(Past.of(cohort, fit_population(cohort, cohort.labelled)), seen_online(cohort), standards, {})
     return inputs, (cohort.answers - cohort.low) / cohort.span
 
 
@@ -31,9 +33,23 @@ def test_a_forest_says_what_scikit_learn_says(seen: tuple[Inputs, np.ndarray], m
 
     monkeypatch.setattr(sklearn.ensemble, "HistGradientBoostingRegressor", kept)
     forest = grow([inputs], unit, np.ones(len(unit), dtype=bool), rounds=20, seed=0)
-    theirs = np.stack([trees.predict(table) for trees, table in zip(grown, tables(inputs), strict=True)], 1)
+    tables = [np.c_[own(inputs, item), everyones(inputs)] for item in range(2)]
+    theirs = np.stack([trees.predict(table) for trees, table in zip(grown, tables, strict=True)], 1)
     assert theirs.std() > 0.01
     np.testing.assert_allclose(forest.correction(inputs), theirs, atol=1e-12)
+
+
+def test_what_the_body_says_moves_the_trees_and_its_absence_is_something_they_know(
+    seen: tuple[Inputs, np.ndarray],
+) -> None:
+    inputs, unit = seen
+    forest = grow([inputs, inputs.without("hrv")], unit, np.ones(len(unit), dtype=bool), rounds=20, seed=0)
+    whole, without = (
+        np.nanmean(np.abs(unit - i.baseline.double().numpy() - forest.correction(i)))
+        for i in (inputs, inputs.without("hrv"))
+    )
+    assert whole < without
+    assert (everyones(inputs)[:, -5] == inputs.masks["hrv"].float().mean(1).numpy()).all()
 
 
 def test_rows_are_independent_of_each_other(seen: tuple[Inputs, np.ndarray]) -> None:

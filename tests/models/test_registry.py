@@ -97,3 +97,11 @@ def test_two_first_writers_at_once_both_find_one_database(tmp_path: Path) -> Non
     said = [writer.communicate()[0].strip() for writer in writers]
     assert [writer.returncode for writer in writers] == [0, 0]
     assert len(set(said)) == 1
+
+
+def test_a_run_says_which_content_it_learned_from(registry: Registry) -> None:
+    with registry.run("night", "a", {}) as run_id:
+        registry.log_dataset(run_id, "moments", "0123456789abcdef" * 2, {"people": 3})
+    (used,) = registry.client().get_run(run_id).inputs.dataset_inputs
+    assert (used.dataset.name, used.dataset.digest) == ("moments", "0123456789abcdef" * 2)
+    assert used.dataset.profile == '{"people": 3}'
