@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 DEMO   ?= home/demo
 
-.PHONY: help demo test real faults ui lint bench docs lock clean
+.PHONY: help demo test real faults replay ui lint bench docs lock clean
 .DEFAULT_GOAL := help
 
 help:  ## Show what there is to make
@@ -29,13 +29,16 @@ demo: $(READY)  ## Simulate a study, run a whole night on it, show the result an
 	@echo "Look around: make ui"
 
 test: $(READY)  ## Run the tests
-	$(BIN)/python -m pytest -m "not line_real and not faults" --ignore tests/line/test_faults.py -n auto --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -m "not line_real and not faults and not replay" --ignore tests/line/test_faults.py -n auto --dist loadfile --no-loadscope-reorder
 
 real: $(READY)  ## Run the whole line on the real recordings (skips where they are absent)
 	$(BIN)/python -m pytest -m line_real tests/line
 
 faults: $(READY)  ## Inject faults for real: full disk, lost databases, killed servers (minutes; some need root)
 	$(BIN)/python -m pytest tests/line/test_faults.py
+
+replay: $(READY)  ## Play six nights of a study on an accelerated clock and check their ledger (needs the package faketime)
+	$(BIN)/python -m pytest -m replay tests/line/test_replay.py
 
 ui: $(READY)  ## Open the Dagster and MLflow pages of the demo study
 	$(BIN)/macromicro --home $(DEMO) ui

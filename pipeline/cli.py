@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.commands import care, look, model, night, show, study
+from pipeline.commands import care, look, model, night, replay, show, study
 from pipeline.commands.context import Group, make_options
 
 app = typer.Typer(
@@ -58,6 +58,7 @@ app.command()(care.rollback)
 app.command()(care.report)
 app.command()(care.doctor)
 app.command()(care.clean)
+app.command()(replay.replay)
 
 
 def main() -> None:
