@@ -15,6 +15,7 @@ from typing import Any
 
 from pipeline.replay.script import UNITS, Expected, PersonDay
 
+MACRO = "macro"
 NEAR = timedelta(days=1)
 """A change that begins on a day is told of that day, or of one beside it where few people recorded then."""
 
@@ -30,11 +31,12 @@ class Drifted:
 
 @dataclass(frozen=True)
 class Version:
-    """One version of the model as the registry has it after a night; `gate` is empty before it was judged."""
+    """One version as the registry has it after a night; `gate` is empty before it was judged, `training` its kind."""
 
     number: int
     gate: str
     champion: bool
+    training: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Due:
 
 @dataclass(frozen=True)
 class Row:
-    """One night of the ledger."""
+    """One night of the ledger; `told` says whether the change that the script makes has been found by then."""
 
     number: int
     date: Date
@@ -85,6 +87,7 @@ class Row:
     seen: Seen
     new_versions: tuple[int, ...]
     champion: int | None
+    told: bool
     faults: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
@@ -108,8 +111,9 @@ def row(
     new = tuple(sorted(v.number for v in seen.versions if v.number not in known))
     champion = next((v.number for v in seen.versions if v.champion), None)
     models = _models(due, seen, new, before, learns=learns)
-    faults = (*_days(due, seen), *_dumps(due, seen), *models, *_drift(due, seen))
-    return Row(number, date, remarks, due, seen, new, champion, faults)
+    faults = (*_days(due, seen), *_dumps(due, seen), *models, *_drift(due, seen, before))
+    told = _tells(due, seen) or bool(before and before.told)
+    return Row(number, date, remarks, due, seen, new, champion, told, faults)
 
 
 def totals(rows: Sequence[Row]) -> dict[str, float]:
@@ -165,14 +169,24 @@ def _models(due: Due, seen: Seen, new: Sequence[int], before: Row | None, *, lea
         yield "no coverage was measured"
 
 
-def _drift(due: Due, seen: Seen) -> Iterable[str]:
+def _drift(due: Due, seen: Seen, before: Row | None) -> Iterable[str]:
     told = [d for d in seen.drift if due.drift_since and d.feature.startswith(due.drift_tells)]
     for odd in (d for d in seen.drift if d not in told):
         yield f"drift of {odd.feature} ({odd.group}) since {odd.since}, which nothing in the script explains"
-    if due.drift_since is None or not due.anything:
+    if due.drift_since is None or not due.anything or (before and before.told):
         return
-    if not any(abs(d.since - due.drift_since) <= NEAR for d in told):
+    if not _tells(due, seen):
         yield f"the change since {due.drift_since} was not found"
+    elif seen.versions and seen.versions[-1].training != MACRO:
+        yield "drift asks for a macro night, and it was none"
+
+
+def _tells(due: Due, seen: Seen) -> bool:
+    """Whether the change that is due was found, of its sensor and its day."""
+    since = due.drift_since
+    return since is not None and any(
+        d.feature.startswith(due.drift_tells) and abs(d.since - since) <= NEAR for d in seen.drift
+    )
 
 
 def _plain(side: Due | Seen) -> dict[str, Any]:

@@ -53,7 +53,7 @@ class Plot:
     """Who takes their last band session back, with which night."""
     firmware: int = 21
     """Day from which on every band reports skin conductance on another scale."""
-    min_answers: int = 200
+    min_answers: int = 60
     """Answers from which on networks are trained; until then nights keep the personal baseline."""
 
     def date(self, day: int) -> Date:

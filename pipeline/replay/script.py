@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from datetime import date as Date
 from datetime import time as Time
@@ -158,23 +158,20 @@ def write_script(plot: Plot, recorded: dict[int, dict[int, Recorded]], codes: di
         codes: the participants' codes by person.
     """
     waiting = sorted(_dumps(plot, recorded, codes), key=lambda d: (d.ready_s, d.path))
-    held = {_session_path(codes[o.person], recorded[o.person][o.day]): o for o in plot.late}
-    nights, given = [], list[Dump]()
+    held = {_session_path(codes[one.person], recorded[one.person][one.day]): one for one in plot.late}
+    nights, given = [], dict[str, Dump]()
     for number in range(1, plot.nights + 1):
-        arrivals = []
-        for at in _moments(plot, number):
-            ready = [d for d in waiting if d.ready_s + COPY_S <= at.timestamp()]
-            if number in plot.quiet:
-                ready = []
+        arrivals, moments = [], _moments(plot, number)
+        for at in moments:
+            ready = [d for d in waiting if d.ready_s + COPY_S <= at.timestamp() and number not in plot.quiet]
             put = [d for d in ready if d.path not in held or held[d.path].night <= number]
-            early = [_cut(d) for d in ready if d.path in held and held[d.path].cut and d not in put]
-            early = [d for d in early if d.path not in {g.path for g in given}]
+            cut = [_cut(d) for d in ready if d not in put and held[d.path].cut and d.path not in given]
             waiting = [d for d in waiting if d not in put]
-            last = at == _moments(plot, number)[-1]
-            more = [*_extra(plot, number, at, given)] if last else []
-            taken = _taken(plot, number, codes, given) if last else ()
-            arrivals.append(Arrival(at, (*put, *early, *more), taken))
-            given += [*put, *early]
+            given |= {d.path: d for d in (*cut, *put)}
+            last = at == moments[-1]
+            more = _extra(plot, number, at, [*given.values()]) if last else ()
+            taken = _taken(plot, number, codes, [*given.values()]) if last else ()
+            arrivals.append(Arrival(at, (*put, *cut, *more), taken))
         kept = tuple(a for a in arrivals if a.put or a.taken)
         nights.append(Night(number, plot.night_date(number), kept, plot.remarks(number)))
     return nights
@@ -230,10 +227,7 @@ def _extra(plot: Plot, night: int, at: datetime, given: Sequence[Dump]) -> Itera
     if night == plot.duplicate:
         copied = max((d for d in given if d.kind == BAND and not d.cut), key=lambda d: (d.ready_s, d.path))
         place = f"{copied.participant}/again/{copied.path.rsplit('/', 1)[1]}"
-        yield Dump(
-            place, BAND, copied.touches, ready, copied.participant, copied.start_s, copied.identity, copied.cut,
-            copied.firmware,
-        )  # fmt: skip
+        yield replace(copied, path=place, ready_s=ready, content=copied.identity)
     if night in plot.broken:
         code = next(d.participant for d in given if d.kind == BAND)
         yield Dump(f"{code}/e4/{ready}_DAMAGED.zip", DAMAGED, frozenset(), ready, code)
@@ -247,11 +241,8 @@ def _taken(plot: Plot, night: int, codes: dict[int, str], given: Sequence[Dump])
 
 
 def _cut(dump: Dump) -> Dump:
-    """The same file broken off in the middle."""
-    return Dump(
-        dump.path, dump.kind, frozenset(), dump.ready_s, dump.participant, dump.start_s, f"{dump.path} cut", True,
-        dump.firmware,
-    )  # fmt: skip
+    """The same file broken off in the middle: nobody's day can be read from it."""
+    return replace(dump, touches=frozenset(), content=f"{dump.path} cut", cut=True)
 
 
 def _readable(dump: Dump) -> bool:

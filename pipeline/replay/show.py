@@ -13,6 +13,7 @@ from rich.table import Table
 from pipeline.replay.ledger import Row, totals
 from pipeline.replay.script import UNITS
 
+WIDE = 240
 STATES = ("read", "duplicate", "quarantined", "withdrawn")
 
 
@@ -33,7 +34,8 @@ def table(rows: Sequence[Row]) -> Table:
 
 
 def tell(console: Console, rows: Sequence[Row]) -> None:
-    """Print the table, what disagrees, and the sums."""
+    """Print the table, what disagrees, and the sums; into a file or a pipe as wide as the table is."""
+    console = console if console.is_terminal else Console(file=console.file, width=WIDE)
     console.print(table(rows))
     for one in rows:
         for fault in one.faults:
@@ -60,7 +62,7 @@ def _cells(one: Row) -> list[str]:
         f"{due.delivered}" + (f" −{due.taken}" if due.taken else ""),
         "/".join(str(seen.states.get(state, 0)) for state in STATES),
         " ".join(counts),
-        ", ".join(map(str, one.new_versions)),
+        ", ".join(f"{v.number} {v.training}" for v in seen.versions if v.number in one.new_versions),
         str(one.champion or ""),
         "" if seen.coverage is None else f"{seen.coverage:.2f}",
         ", ".join(sorted({d.feature for d in seen.drift})),

@@ -18,6 +18,7 @@ from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from assets.ingest.entries import load
 from assets.lake import Lake
 from assets.learning.evaluation import read_evaluation
+from assets.learning.schedule import TRAINING
 from assets.ledger import Stamp
 from assets.monitoring.operations import waiting
 from assets.monitoring.tables import DRIFT
@@ -143,7 +144,8 @@ class Watch:
 
     def _versions(self) -> Iterator[Version]:
         for found in reversed(Registry(self.home.mlflow, self.study.study.name).versions()):
-            yield Version(found.number, found.tags.get("gate", ""), CHAMPION in found.aliases)
+            tags = found.tags
+            yield Version(found.number, tags.get("gate", ""), CHAMPION in found.aliases, tags.get(TRAINING, ""))
 
     def _coverage(self) -> float | None:
         try:

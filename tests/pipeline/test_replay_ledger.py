@@ -24,7 +24,7 @@ SEEN = Seen(
     changed=CHANGED,
     failed_runs=(),
     waiting=0,
-    versions=(Version(1, "promoted", champion=True),),
+    versions=(Version(1, "promoted", champion=True, training="macro"),),
     coverage=0.9,
     drift=(),
     idle=False,
@@ -89,9 +89,13 @@ def test_drift_must_be_told_of_its_feature_and_its_day() -> None:
     found = replace(SEEN, drift=(Drifted("eda.eda_tonic_us", "everyone", Date(2026, 3, 9)),))
     assert night(owed, found).faults == ()
     assert night(owed).faults == ("the change since 2026-03-09 was not found",)
+    micro = replace(found, versions=(Version(1, "promoted", champion=True, training="micro"),))
+    assert night(owed, micro).faults == ("drift asks for a macro night, and it was none",)
     early = replace(SEEN, drift=(Drifted("eda.eda_tonic_us", "everyone", Date(2026, 3, 6)),))
     assert night(owed, early).faults == ("the change since 2026-03-09 was not found",)
     assert len(night(seen=found).faults) == 1  # before the firmware came
+    later = (*SEEN.versions, Version(2, "declined", champion=False, training="micro"))
+    assert night(owed, replace(SEEN, versions=later), before=night(owed, found)).faults == ()  # told once is enough
 
 
 def test_what_is_due_is_copied_so_that_later_arrivals_leave_it_alone() -> None:
