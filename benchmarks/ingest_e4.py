@@ -1,20 +1,21 @@
 """How fast and in how much memory E4 sessions are read, beside pandas' C parser and the readers that are installed.
 
 Run: `python -m benchmarks.ingest_e4 [hours]` (6 by default). The session is made up in the vendor's layout; reading
-goes through the same function that the catalogue uses. devicely and flirt are timed where they can be imported.
+goes through the same function that the catalogue uses. devicely and FLIRT (`_e4_readers.py`) need other versions of
+pandas: name interpreters that have them in `BENCHMARK_PYTHONS` (`python -m venv X; X/bin/pip install flirt`).
 """
 
 from __future__ import annotations
 
-import inspect
 import io
+import os
 import resource
+import subprocess
 import sys
 import tempfile
 import zipfile
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from assets.ingest.source import file_member, source_of
 from assets.study import Study
 from benchmarks._timing import processor_seconds
 
+READERS = Path(__file__).with_name("_e4_readers.py")
 START = 1_644_226_061
 STUDY = Study.model_validate({"study": {"timezone": "Europe/Berlin"}, "items": {"happy": {}}})
 
@@ -66,36 +68,15 @@ def pandas_c(path: Path) -> None:
             pd.read_csv(io.BytesIO(data), skiprows=1 if name == "IBI" else 2, header=None, engine="c")
 
 
-def devicely(path: Path) -> None:
-    """Devicely 1.1's reader, which wants a folder, and an argument of `read_csv` that pandas 2 no longer has."""
-    import devicely as package
-    import pandas as pd
-
-    read_csv = pd.read_csv
-
-    def with_squeeze(*args: Any, squeeze: bool = False, **more: Any) -> Any:
-        table = read_csv(*args, **more)
-        return table.squeeze("columns") if squeeze else table
-
-    if "squeeze" not in inspect.signature(read_csv).parameters and read_csv.__name__ != with_squeeze.__name__:
-        pd.read_csv = with_squeeze
-    with tempfile.TemporaryDirectory() as folder:
-        zipfile.ZipFile(path).extractall(folder)
-        package.EmpaticaReader(folder)
-
-
-def flirt(path: Path) -> None:
-    """Flirt's reader of zips."""
-    from flirt.reader import empatica
-
-    with tempfile.TemporaryDirectory() as folder:
-        zipfile.ZipFile(path).extractall(folder)
-        for name, read in (
-            ("ACC", "read_acc_file_into_df"),
-            ("IBI", "read_ibi_file_into_df"),
-            ("EDA", "read_eda_file_into_df"),
-        ):
-            getattr(empatica, read)(f"{folder}/{name}.csv")
+def elsewhere(name: str, path: Path) -> float | None:
+    """Processor seconds of a published reader, in this interpreter or those named; None where none has it."""
+    for python in (sys.executable, *filter(None, os.environ.get("BENCHMARK_PYTHONS", "").split(os.pathsep))):
+        run = subprocess.run([python, str(READERS), name, str(path)], capture_output=True, text=True, check=False)
+        if run.returncode == 0:
+            return float(run.stdout)
+        if "ModuleNotFoundError" not in run.stderr:
+            print(run.stderr, file=sys.stderr)
+    return None
 
 
 def main() -> None:
@@ -107,16 +88,15 @@ def main() -> None:
             for name, text in session(hours).items():
                 archive.writestr(name, text)
         print(f"E4 session of {hours:g} h, zip of {path.stat().st_size / 2**20:.1f} MB")
-        for name, read in (
-            ("macromicro", ours),
-            ("pandas (C parser)", pandas_c),
-            ("devicely", devicely),
-            ("flirt", flirt),
-        ):
-            try:
-                print(f"  {name:20s} {processor_seconds(partial(read, path)):6.2f} s")
-            except ImportError:
-                print(f"  {name:20s} not installed")
+        own = processor_seconds(partial(ours, path))
+        spent: dict[str, float | None] = {
+            "macromicro": own,
+            "pandas (C parser)": processor_seconds(partial(pandas_c, path)),
+            **{name: elsewhere(name, path) for name in ("devicely", "flirt")},
+        }
+        for name, seconds in spent.items():
+            ratio = "not installed" if seconds is None else f"{seconds:6.2f} s  {seconds / own:6.1f} x"
+            print(f"  {name:20s} {ratio}")
 
 
 def memory(path: Path) -> None:

@@ -167,4 +167,4 @@ def _one_person(table: TextTable, names: Sequence[str]) -> None:
         raise DumpError(message)
 
 
-READER = Reader("fitbit", "1", _claims, read)
+READER = Reader("fitbit", "2", _claims, read)

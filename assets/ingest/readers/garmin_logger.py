@@ -129,4 +129,4 @@ def _moved(data: bytes, context: Context) -> Recording:
     return Recording(segments, facts={"device": "Garmin (logger)"}, remarks=said)
 
 
-READER = Reader("garmin_logger", "1", _claims, read)
+READER = Reader("garmin_logger", "2", _claims, read)

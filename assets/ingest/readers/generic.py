@@ -217,4 +217,4 @@ def _depends(study: Study) -> object:
     return {name: form.model_dump(mode="json") for name, form in sorted(study.formats.items())}
 
 
-READER = Reader("generic", "1", _claims, read, _depends, _mapped)
+READER = Reader("generic", "2", _claims, read, _depends, _mapped)

@@ -182,4 +182,4 @@ def _ppi(table: pl.DataFrame, arrivals: Times) -> Events:
     return beats_from_arrivals(arrivals[present], intervals[present], sure[present])
 
 
-READER = Reader("polar", "1", _claims, read)
+READER = Reader("polar", "2", _claims, read)

@@ -1,8 +1,8 @@
 """Columns of written times as UTC µs, fast: a logger writes one beside every sample.
 
 One time at a time is the business of `ingest/times.py`; here whole columns of ISO times are read at once. A column
-without offsets is on the participant's clock: the offset is looked up once an hour, and in the hour that a clock
-change repeats, the rows after the clock went back are the second one. A time years away from the others is a
+without offsets is on the participant's clock: the offset is looked up once in half an hour, and in the hour that a
+clock change repeats, the rows after the clock went back are the second one. A time years away from the others is a
 damaged line, not a time.
 """
 
@@ -23,7 +23,10 @@ STRAY_US = 400 * 86_400 * 1_000_000
 _LAST_US = 7_258_118_400_000_000  # 2200: calendars end
 _WITH_ZONE = "%Y-%m-%dT%H:%M:%S%.f%:z"
 _LOCAL = "%Y-%m-%dT%H:%M:%S%.f"
-_HOUR_US = 3_600_000_000
+_PIECE = timedelta(minutes=30)  # clocks change at half hours, and on Lord Howe by one
+_PIECE_US = 1_800_000_000
+_BACK_US = 300_000_000
+_NEAR_US = 6 * 3_600_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -60,18 +63,24 @@ def _epochs(times: pl.Series) -> Times:
 
 def _local(wall_us: Times, calendar: Calendar) -> Times:
     """Wall-clock times (as if they were UTC) on the participant's clock."""
-    hours, of = np.unique(wall_us // _HOUR_US, return_inverse=True)
-    first = np.empty(len(hours), np.int64)
-    second = np.empty(len(hours), np.int64)
-    for n, hour in enumerate(hours.tolist()):
-        moment = (_EPOCH + timedelta(hours=hour)).replace(tzinfo=None)
+    pieces, of = np.unique(wall_us // _PIECE_US, return_inverse=True)
+    first = np.empty(len(pieces), np.int64)
+    second = np.empty(len(pieces), np.int64)
+    for n, piece in enumerate(pieces.tolist()):
+        moment = (_EPOCH + piece * _PIECE).replace(tzinfo=None)
         start = to_us(moment, calendar)
         both = local_us(moment, calendar.zone(start))
-        first[n], second[n] = start - hour * _HOUR_US, max(start, both[1]) - hour * _HOUR_US
-    return wall_us + np.where(_after_the_change(wall_us), second[of], first[of])
+        first[n], second[n] = start - piece * _PIECE_US, max(start, both[1]) - piece * _PIECE_US
+    return wall_us + np.where(_after_a_change(wall_us), second[of], first[of])
 
 
-def _after_the_change(wall_us: Times) -> NDArray[np.bool_]:
-    """Rows after the clock went back."""
-    back = np.flatnonzero(np.diff(wall_us) < -_HOUR_US // 3)
-    return np.arange(len(wall_us)) > (back[0] if len(back) else len(wall_us))
+def _after_a_change(wall_us: Times) -> NDArray[np.bool_]:
+    """Rows in the hours after the clock went back; a table may have the newest row first."""
+    steps = np.diff(wall_us)
+    if (steps < 0).sum() > (steps > 0).sum():
+        return _after_a_change(wall_us[::-1])[::-1]
+    back = np.flatnonzero(steps < -_BACK_US)
+    if not len(back):
+        return np.zeros(len(wall_us), np.bool_)
+    last = np.searchsorted(back, np.arange(len(wall_us))) - 1
+    return (last >= 0) & (np.abs(wall_us - wall_us[back[last]]) < _NEAR_US)
