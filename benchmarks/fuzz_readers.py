@@ -2,8 +2,8 @@
 
 Run from the project's root: `python -m benchmarks.fuzz_readers [cases] [first]` (20,000 from 0 by default). Seeds
 are small files of every reader, made in code, and the real ones where `MACROMICRO_REAL_DATA` or `../shared/data`
-has them. Reading goes on in guarded worker processes, as the catalogue's does; every case has its own limit of time.
-A failure is printed with its number, by which `tests/assets/ingest/fuzz.py` makes it again.
+has them. Reading goes on in guarded worker processes, as the catalogue's does; every case has its own limit of
+processor time. A failure is printed with its number, by which `tests/assets/ingest/fuzz.py` makes it again.
 """
 
 from __future__ import annotations
@@ -46,21 +46,22 @@ def _alarm(*_: object) -> None:
 def batch(numbers: range) -> tuple[Counter[str], list[str], float, int]:
     """Read some cases; gives how they ended, what should not have happened, the longest time and the peak in MB."""
     warnings.simplefilter("ignore")
-    signal.signal(signal.SIGALRM, _alarm)
+    signal.signal(signal.SIGPROF, _alarm)
+    files = seeds()
     ends, failures, longest = Counter[str](), [], 0.0
     for number in numbers:
         started = time.process_time()
-        signal.alarm(SECONDS)
+        signal.setitimer(signal.ITIMER_PROF, SECONDS)
         try:
-            damaged = case(seeds(), number)
+            damaged = case(files, number)
             started = time.process_time()
             ends[outcome(damaged)] += 1
         except DumpError:
             ends["refused"] += 1
         except (Exception, PanicException) as error:  # noqa: BLE001 (a finding: told with its number)
-            failures.append(f"case {number}, {case(seeds(), number).path}: {type(error).__name__}: {error}")
+            failures.append(f"case {number}, {case(files, number).path}: {type(error).__name__}: {error}")
         finally:
-            signal.alarm(0)
+            signal.setitimer(signal.ITIMER_PROF, 0)
         longest = max(longest, time.process_time() - started)
     return ends, failures, longest, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 

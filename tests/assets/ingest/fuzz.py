@@ -29,7 +29,7 @@ from tests.assets.ingest.readers import test_damaged_exports as exports
 from tests.assets.ingest.readers import test_damaged_loggers as loggers
 from tests.assets.ingest.readers import test_embraceplus as embraceplus
 from tests.assets.ingest.readers import test_self_reports as self_reports
-from tests.assets.ingest.readers.test_survey_apps import workbook
+from tests.assets.ingest.readers import test_survey_apps as survey_apps
 
 RECEIVED_US = 1_900_000_000_000_000
 NAMED = "2026-01-31T09-15-00Z"
@@ -81,6 +81,7 @@ def made_seeds() -> list[Seed]:
     """Small files of every reader, made in code."""
     e4 = e4_files(seconds=12)
     answers = {"answers": [{"questionId": "happy", "value": 5}], "timeCompleted": 1_769_850_900}
+    prompts = [[f"2026-01-31T09:{n}:00Z", n] for n in range(10, 30)]
     long = "time,item,value\n" + "".join(f"2026-01-31T09:{n:02}:00+01:00,happy,{n}\n" for n in range(20))
     daily = "participant,date,steps,asleep\n" + "".join(f"P01,2026-01-{n:02},{n * 100},yes\n" for n in range(1, 31))
     kinds = {"fit": "garmin_fit", "garmin": "garmin_logger", "acc": "garmin_logger", "ppi": "polar", "rr": "rr_text"}
@@ -97,10 +98,10 @@ def made_seeds() -> list[Seed]:
         _one(f"{NAMED}.wav", sound(), "voice"),
         *(_one(f"{NAMED}.{kind}", _compressed(kind.upper()), "voice") for kind in ("flac", "ogg", "mp3")),
         _one("answers.csv", self_reports.PLAIN, "self_reports", "self_reports"),
-        _one("answers.xlsx", workbook([["time", "happy"], *[[f"2026-01-31T09:{n}:00Z", n] for n in range(10, 30)]]),
-             "self_reports"),
+        _one("answers.xlsx", survey_apps.workbook([["time", "happy"], *prompts]), "self_reports"),
         _one("answers.json", json.dumps(answers), "self_reports"),
         _one("long.csv", long, "self_reports"),
+        *(_one(name, data, "self_reports") for name, data in survey_apps.DIALECTS.items()),
         _one("values.csv", daily, "daily_values", "daily_values"),
         _one("mixed.zip", zipped({**e4, f"v/{NAMED}.wav": sound(), "a/l.csv": long.encode()}), "e4+self_reports+voice"),
     ]  # fmt: skip

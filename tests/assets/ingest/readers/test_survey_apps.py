@@ -13,6 +13,61 @@ WHEN = "2026-01-31T09:15:00+00:00"
 EPOCH = int(datetime.fromisoformat(WHEN).timestamp())
 ANSWERED = [("P01", EPOCH * 1_000_000, "anxious", 12.0), ("P01", EPOCH * 1_000_000, "happy", 71.0)]
 
+LOCAL = EPOCH + 3600  # m-Path's seconds are those of the participant's wall clock
+MPATH = (
+    "connectionId;alias;timeStampScheduled;timeStampSent;timeStampStart;timeStampStop;timeZoneOffset;deltaUTC;"
+    f"happy_slider;anxious\n7;P01;{LOCAL - 900};{LOCAL - 900};{LOCAL - 60};{LOCAL};-3600;1;71;12\n"
+    f"7;P01;{LOCAL + 9000};{LOCAL + 9000};;;-3600;1;;\n"
+)
+RADAR = (
+    "key.projectId,key.userId,value.time,value.timeCompleted,value.name"
+    + "".join(f",value.answers.{n}.questionId,value.answers.{n}.value,value.answers.{n}.startTime" for n in range(2))
+    + f"\nx,P01,{EPOCH - 20}.5,{EPOCH}.0,ESM,happy,71,1,anxious,12,2\n"
+)
+RADAR_RECORD = {
+    "key": {"userId": "P01"},
+    "value": {
+        "time": EPOCH - 20.0,
+        "timeCompleted": float(EPOCH),
+        "answers": [
+            {"questionId": "happy", "value": {"int": 71}, "startTime": 1.0},
+            {"questionId": "anxious", "value": {"string": "12"}},
+        ],
+    },
+}
+BEIWE_NAME = "2026-01-31 09_15_00+00_00.csv"
+BEIWE = (
+    "question id,question type,question text,question answer options,answer\na1,slider,happy,,71\na2,slider,anxious,,12"
+)
+WRITTEN = "2026-01-31 10:15:00"
+REDCAP = (
+    "record_id,redcap_event_name,mood_timestamp,happy,anxious,mood_complete\n"
+    f"P01,day_1,{WRITTEN},71,12,2\nP01,day_2,[not completed],,,0\n"
+)
+LIMESURVEY = (
+    '"id. Response ID","submitdate. Date submitted","token. Code","G01Q01[happy]. How?","anxious. How?"\n'
+    f'"1","{WRITTEN}","P01","71","12"\n'
+)
+QUALTRICS = (
+    "StartDate,EndDate,RecordedDate,ResponseId,ExternalReference,happy,anxious\nStart,End,Rec,Id,Ref,How,How\n"
+    '"{""ImportId"":""startDate""}",x,x,x,x,x,x\n' + f"{WRITTEN},{WRITTEN},{WRITTEN},R_1,P01,71,12\n"
+)
+
+
+def esm(item: str, status: int, when: int, answer: str) -> str:
+    told = json.dumps({"esm_title": item, "esm_type": 6}).replace('"', '""')
+    return f'1,{EPOCH}000,P01,"{told}",{status},{when},{answer}\n'
+
+
+AWARE = (
+    "_id,timestamp,device_id,esm_json,esm_status,double_esm_user_answer_timestamp,esm_user_answer\n"
+    + esm("Happy", 2, EPOCH * 1000, "71") + esm("anxious", 2, EPOCH * 1000, "12") + esm("gloomy", 1, 0, "")
+)  # fmt: skip
+DIALECTS = {
+    "mpath.csv": MPATH, "radar.csv": RADAR, "radar.json": json.dumps([RADAR_RECORD]), "esms.csv": AWARE,
+    BEIWE_NAME: BEIWE, "redcap.csv": REDCAP, "lime.csv": LIMESURVEY, "qualtrics.csv": QUALTRICS,
+}  # fmt: skip
+
 
 def rows(name: str, data: bytes | str, study: Study, participant: str | None = None) -> list[tuple[object, ...]]:
     return sorted(read(name, data, study, participant).answers.iter_rows())
@@ -54,67 +109,30 @@ def test_aliases_name_what_exports_call_an_item(study: Study) -> None:
 
 
 def test_mpath_seconds_are_those_of_the_local_clock(study: Study) -> None:
-    local = EPOCH + 3600
-    text = (
-        "connectionId;alias;timeStampScheduled;timeStampSent;timeStampStart;timeStampStop;timeZoneOffset;deltaUTC;"
-        f"happy_slider;anxious\n7;P01;{local - 900};{local - 900};{local - 60};{local};-3600;1;71;12\n"
-        f"7;P01;{local + 9000};{local + 9000};;;-3600;1;;\n"
-    )
-    assert rows("mpath.csv", text, study) == ANSWERED
+    assert rows("mpath.csv", MPATH, study) == ANSWERED
 
 
 def test_radar_answers_are_read_from_csv_and_json(study: Study) -> None:
-    head = "key.projectId,key.userId,value.time,value.timeCompleted,value.name"
-    for n in range(2):
-        head += f",value.answers.{n}.questionId,value.answers.{n}.value,value.answers.{n}.startTime"
-    text = f"{head}\nx,P01,{EPOCH - 20}.5,{EPOCH}.0,ESM,happy,71,1,anxious,12,2\n"
-    assert rows("radar.csv", text, study) == ANSWERED
-    answers = [
-        {"questionId": "happy", "value": {"int": 71}, "startTime": 1.0},
-        {"questionId": "anxious", "value": {"string": "12"}},
-    ]
-    told = {
-        "key": {"userId": "P01"},
-        "value": {"time": EPOCH - 20.0, "timeCompleted": float(EPOCH), "answers": answers},
-    }
-    assert rows("radar.json", json.dumps([told]), study) == ANSWERED
-    assert rows("radar.json", json.dumps(told) + "\n" + json.dumps(told) + "\n", study) == ANSWERED
+    told = json.dumps(RADAR_RECORD)
+    assert rows("radar.csv", RADAR, study) == ANSWERED
+    assert rows("radar.json", f"[{told}]", study) == ANSWERED
+    assert rows("radar.json", f"{told}\n{told}\n", study) == ANSWERED
 
 
 def test_aware_keeps_the_question_in_json(study: Study) -> None:
-    head = "_id,timestamp,device_id,esm_json,esm_status,double_esm_user_answer_timestamp,esm_user_answer"
-
-    def esm(item: str, status: int, when: int, answer: str) -> str:
-        told = json.dumps({"esm_title": item, "esm_type": 6}).replace('"', '""')
-        return f'1,{EPOCH}000,P01,"{told}",{status},{when},{answer}'
-
-    text = "\n".join(
-        [head, esm("Happy", 2, EPOCH * 1000, "71"), esm("anxious", 2, EPOCH * 1000, "12"), esm("gloomy", 1, 0, "")]
-    )
-    assert rows("esms.csv", text, study) == ANSWERED
+    assert rows("esms.csv", AWARE, study) == ANSWERED
 
 
 def test_beiwe_times_stand_in_the_file_name(study: Study) -> None:
-    text = "question id,question type,question text,question answer options,answer\n"
-    text += "a1,slider,happy,,71\na2,slider,anxious,,12\n"
-    assert rows("2026-01-31 09_15_00+00_00.csv", text, study, "P01") == ANSWERED
+    assert rows(BEIWE_NAME, BEIWE, study, "P01") == ANSWERED
     with pytest.raises(DumpError, match=r"none of its columns holds times"):
-        rows("answers.csv", text, study, "P01")
+        rows("answers.csv", BEIWE, study, "P01")
 
 
 def test_redcap_limesurvey_and_qualtrics_exports_are_read(study: Study) -> None:
-    local = "2026-01-31 10:15:00"
-    redcap = "record_id,redcap_event_name,mood_timestamp,happy,anxious,mood_complete\n"
-    redcap += f"P01,day_1,{local},71,12,2\nP01,day_2,[not completed],,,0\n"
-    assert rows("redcap.csv", redcap, study) == ANSWERED
-    lime = '"id. Response ID","submitdate. Date submitted","token. Code","G01Q01[happy]. How?","anxious. How?"\n'
-    lime += f'"1","{local}","P01","71","12"\n'
-    assert rows("lime.csv", lime, study) == ANSWERED
-    qualtrics = (
-        "StartDate,EndDate,RecordedDate,ResponseId,ExternalReference,happy,anxious\nStart,End,Rec,Id,Ref,How,How\n"
-        '"{""ImportId"":""startDate""}",x,x,x,x,x,x\n' + f"{local},{local},{local},R_1,P01,71,12\n"
-    )
-    assert rows("qualtrics.csv", qualtrics, study) == ANSWERED
+    assert rows("redcap.csv", REDCAP, study) == ANSWERED
+    assert rows("lime.csv", LIMESURVEY, study) == ANSWERED
+    assert rows("qualtrics.csv", QUALTRICS, study) == ANSWERED
 
 
 def test_broken_json_says_so(study: Study) -> None:
