@@ -37,7 +37,7 @@ real: $(READY)  ## Run the whole line on the real recordings (skips where they a
 faults: $(READY)  ## Inject faults for real: full disk, lost databases, killed servers (minutes; some need root)
 	$(BIN)/python -m pytest tests/line/test_faults.py
 
-replay: $(READY)  ## Play six nights of a study on an accelerated clock and check their ledger (needs the package faketime)
+replay: $(READY)  ## Play five nights of a study on an accelerated clock and check their ledger (needs the package faketime)
 	$(BIN)/python -m pytest -m replay tests/line/test_replay.py
 
 ui: $(READY)  ## Open the Dagster and MLflow pages of the demo study

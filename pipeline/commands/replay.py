@@ -20,7 +20,7 @@ def replay(
     context: typer.Context,
     *,
     nights: Annotated[
-        int, typer.Option(min=6, max=180, help="How many nights; fewer than 30 play the short story of six.")
+        int, typer.Option(min=5, max=180, help="How many nights; fewer than 30 play the short story of five.")
     ] = 30,
     seed: Annotated[int, typer.Option(help="The same seed lives the same lives.")] = 1,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of a night's training.")] = 3,

@@ -34,7 +34,7 @@ PATIENCE_S = 1200.0
 FREELY, NUDGE = timedelta(seconds=3), timedelta(seconds=15)
 """Schedules and sensors look once a minute. While nothing runs the clock stands free for a while, then goes on by so
 much every moment."""
-LOOK_S = 0.5
+LOOK_S = 1.0
 TELLS = ("eda.",)
 """What features of the scaled sensor are called."""
 CODES = "P{:03d}"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date as Date
 from datetime import timedelta
 
-LONG_NIGHTS, FEWEST_NIGHTS = 30, 6
+LONG_NIGHTS, FEWEST_NIGHTS = 30, 5
 ZONE, ABROAD, VISITED = "Europe/Berlin", "Australia/Sydney", "America/New_York"
 
 
@@ -116,7 +116,7 @@ SHORT = Plot(
     late=(Late(1, 9, 4), Late(5, 8, 4, cut=True)),
     duplicate=2,
     broken=(2,),
-    withdrawn=(2, 6),
+    withdrawn=(2, 5),
     firmware=11,
     min_answers=40,
 )

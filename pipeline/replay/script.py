@@ -26,7 +26,7 @@ COPY_S = 900
 EVENING, NIGHT = Time(20, 30), Time(3, 0)
 LAST_MINUTE = timedelta(seconds=45)
 """So long before the night begins files may still arrive and be settled in time."""
-EVENING_EVERY = 3
+EVENING_EVERY, FIRST_EVENING = 3, 2
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,7 @@ def _session_path(code: str, given: Recorded) -> str:
 def _moments(plot: Plot, night: int) -> list[datetime]:
     """When files arrive before a night: every third evening too, and always at the last minute."""
     date = plot.night_date(night)
-    evening = [at_local(date - timedelta(days=1), EVENING)] if night % EVENING_EVERY == 0 else []
+    evening = [at_local(date - timedelta(days=1), EVENING)] if night % EVENING_EVERY == FIRST_EVENING else []
     return [*evening, at_local(date, NIGHT) - LAST_MINUTE]
 
 

@@ -1,4 +1,4 @@
-"""The short replay: six nights of a simulated study through the real servers, and its ledger (`make replay`)."""
+"""The short replay: five nights of a simulated study through the real servers, and its ledger (`make replay`)."""
 
 import json
 import os
@@ -29,17 +29,17 @@ def _faketime() -> None:
 
 @pytest.fixture(scope="module")
 def replayed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    """A home after six nights, and the ledger; the command itself ends with 0 only where it agrees with the script."""
+    """A home after five nights, and the ledger; the command itself ends with 0 only where it agrees with the script."""
     home = tmp_path_factory.mktemp("replay") / "home"
     ledger = home.with_name("ledger.json")
-    macromicro(home, "replay", "--nights", "6", "--json", str(ledger), MACROMICRO_WORKERS="2")
+    macromicro(home, "replay", "--nights", "5", "--json", str(ledger), MACROMICRO_WORKERS="2")
     return home, json.loads(ledger.read_text())
 
 
 def test_every_night_of_the_ledger_agrees_with_the_script(replayed: tuple[Path, dict[str, Any]]) -> None:
     nights = replayed[1]["nights"]
-    assert [night["number"] for night in nights] == [1, 2, 3, 4, 5, 6]
-    assert [night["faults"] for night in nights] == [[]] * 6
+    assert [night["number"] for night in nights] == [1, 2, 3, 4, 5]
+    assert [night["faults"] for night in nights] == [[]] * 5
     for unit in UNITS:
         assert [n["seen"]["computed"][unit] for n in nights] == [n["due"]["computed"][unit] for n in nights]
         assert sum(n["due"]["computed"][unit] for n in nights) >= 25
@@ -74,14 +74,14 @@ def test_a_night_without_uploads_is_skipped_and_registers_nothing(replayed: tupl
 
 def test_every_other_night_registers_one_version_and_the_gate_judges_it(replayed: tuple[Path, dict[str, Any]]) -> None:
     home, ledger = replayed
-    assert [len(n["new_versions"]) for n in ledger["nights"]] == [1, 1, 0, 1, 1, 1]
+    assert [len(n["new_versions"]) for n in ledger["nights"]] == [1, 1, 0, 1, 1]
     last = ledger["nights"][-1]
     assert {v["gate"] for v in last["seen"]["versions"]} <= {"promoted", "declined"}
     assert macromicro_json(home, "status")["champion"]["version"] == last["champion"]
 
 
 def test_ctrl_c_ends_every_server_and_says_so(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "pipeline.cli", "--home", str(tmp_path / "home"), "replay", "--nights", "6"]
+    command = [sys.executable, "-m", "pipeline.cli", "--home", str(tmp_path / "home"), "replay", "--nights", "5"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     log = tmp_path / "home" / "logs" / "code-server.log"
     deadline = time.monotonic() + 120
