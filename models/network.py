@@ -59,6 +59,11 @@ class Ensemble(nn.Module):
         super().__init__()
         self.members = nn.ModuleList(members)
 
+    @property
+    def networks(self) -> list[Network]:
+        """The members as what they are."""
+        return [member for member in self.members if isinstance(member, Network)]
+
     def forward(self, inputs: Inputs) -> Tensor:
         """Mean prediction, (batch, items)."""
         return torch.stack([member(inputs) for member in self.members]).mean(0)

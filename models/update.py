@@ -76,7 +76,7 @@ def update(model: MacroMicro, cohort: Cohort) -> Updated:
     with torch_threads(model.settings.threads), torch.no_grad():
         work = _Work.of(wide, cohort, new, asked)
         intervals = work.calibrated()
-        trust, moved = (0.0, 0) if wide.network is None else _move(list(wide.network.members), work)
+        trust, moved = (0.0, 0) if wide.network is None else _move(wide.network.networks, work)
     wide.intervals = intervals or wide.intervals
     newcomers = len(wide.participants) - len(model.participants)
     return Updated(wide, len(asked), newcomers, moved, trust, calibrated=bool(intervals))
@@ -89,7 +89,7 @@ def _with_newcomers(model: MacroMicro, cohort: Cohort, new: Mask) -> MacroMicro:
     until = dict(zip(model.participants, model.answered_until.tolist(), strict=True))
     until |= {cohort.participants[p]: int(last[p]) for p in np.unique(cohort.person[new])}
     network = copy.deepcopy(model.network)
-    for member in () if network is None else network.members:
+    for member in [] if network is None else network.networks:
         table = member.micro.table().detach()
         member.micro.become(torch.cat([table, table.new_zeros(len(until) - len(table), table.shape[1])]))
     return replace(
@@ -212,18 +212,18 @@ class _Evidence:
                 gone = torch.where(answered[rows], unit[rows] - said, 0.0) * weight
                 known.index_add_(0, whose[rows], design.mT @ (design * weight[..., None]))
                 pull.index_add_(0, whose[rows], (design.mT @ gone[..., None])[..., 0])
-        return cls(known.unflatten(0, (3, people)), pull.unflatten(0, (3, people)), variance)
+        return cls(known.view(3, people, *known.shape[1:]), pull.view(3, people, -1), variance)
 
     def shift(self, trust: float, last: int) -> Tensor:
         """What new answers up to a kind add to everybody's parameters, (people, parameters), in closed form."""
         known, pull = self.known[: last + 1].sum(0), self.pull[EARLIER : last + 1].sum(0)
-        return torch.linalg.solve(torch.diag(1 / self.variance) + trust * known, trust * pull)
+        return torch.as_tensor(torch.linalg.solve(torch.diag(1 / self.variance) + trust * known, trust * pull))
 
 
 def _designs(member: Network, inputs: Inputs) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Some rows at once: their places, estimates (rows, items), and what each personal parameter moves them by."""
     member.eval()
-    for rows in torch.arange(len(inputs)).split(ROWS) if len(inputs) else ():
+    for rows in torch.split(torch.arange(len(inputs)), ROWS) if len(inputs) else ():
         chunk = inputs.take(rows)
         tokens = member.trunk(chunk)
         yield rows, member.read_out(tokens, chunk).double(), member.design(tokens, chunk).double()
