@@ -64,7 +64,8 @@ class Lived:
         prompts = np.flatnonzero(course.day == day)
         sent = [int(course.time_us[n]) // SECOND_US for n in prompts]
         answered = tuple(s for s, n in zip(sent, prompts, strict=True) if course.answered[n])
-        worn = stream(self.seed, person, What.WEAR, day).random() >= DAY_OFF
+        # The first day of the new firmware is worn by all: whether it is found must not hang on a drawer.
+        worn = day == self.plot.firmware or stream(self.seed, person, What.WEAR, day).random() >= DAY_OFF
         session = (sent[-1] - WEAR_S, sent[-1] + AFTER_S) if worn else None
         return Recorded(answered, tuple(s for s in answered if s == sent[-1]), session)
 

@@ -1,7 +1,7 @@
 """The ledger of a replay: what each night did beside what the script says it must have done. Pure.
 
 A row where the two differ names how, in one sentence each; `faults` are all of them. Drift must be found by the first
-night that sees the new firmware's first day, and nowhere else: with four people or more, a week of their past and a
+night that sees the new firmware's first day, and nowhere else: with five people or more, a week of their past and a
 change of several of their own day-to-day SDs, that one day is enough for the rule of `assets/monitoring/shift.py`.
 """
 

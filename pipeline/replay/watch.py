@@ -30,7 +30,7 @@ from pipeline.replay.ledger import Drifted, Seen, Version
 from pipeline.replay.script import UNITS, PersonDay
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 ASSET_OF = {"recordings": "signals", "physiology": "hrv", "summaries": "daily_summaries", "acoustic": "acoustic"}
 """Units of work, and an asset whose materialization says how many participant-days a run computed."""
@@ -90,7 +90,7 @@ class Watch:
         records = [r for r in self._records() if r.dagster_run.run_id not in self._told]
         self._told |= {r.dagster_run.run_id for r in records}
         work = sum(self._worked_s(r.dagster_run.run_id) for r in records)
-        lasted = sum((r.end_time or 0.0) - r.create_timestamp.timestamp() for r in records)
+        lasted = covered_s([(r.create_timestamp.timestamp(), r.end_time or 0.0) for r in records])
         nightly = self.tick("nightly")
         return Seen(
             states=dict(Counter(e.state for e in load(self.home))),
@@ -162,3 +162,12 @@ class Watch:
                 self._drift.add(key.date)
             for found in lake.read(DRIFT, key).filter("drifted").iter_rows(named=True):
                 yield Drifted(found["feature"], found["group"], found["since"])
+
+
+def covered_s(spans: Iterable[tuple[float, float]]) -> float:
+    """Seconds covered by any of the spans (start, end); what two share counts once, as where a run waits for another."""
+    total, until = 0.0, float("-inf")
+    for start, end in sorted(spans):
+        total += max(0.0, end - max(start, until))
+        until = max(until, end)
+    return total

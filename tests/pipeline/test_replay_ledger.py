@@ -12,6 +12,7 @@ from rich.console import Console
 from pipeline.replay.ledger import Drifted, Due, Row, Seen, Version, due, row, totals
 from pipeline.replay.script import UNITS, Expected
 from pipeline.replay.show import line, tell, write_json
+from pipeline.replay.watch import covered_s
 
 NIGHT = Date(2026, 3, 10)
 DAY = ("P001", Date(2026, 3, 9))
@@ -124,3 +125,9 @@ def test_the_json_holds_every_night_and_counts_days_without_naming_them(tmp_path
     assert ledger["nights"][0]["seen"]["changed"] == ONCE
     assert ledger["totals"]["recordings computed"] == totals([night()])["recordings computed"] == 1
     assert "P001" not in (tmp_path / "ledger.json").read_text()
+
+
+def test_a_run_that_waits_for_another_costs_its_waiting_once() -> None:
+    assert covered_s([(0, 10), (2, 15), (20, 21)]) == 16
+    assert covered_s([(0, 10), (2, 5)]) == 10
+    assert covered_s([]) == 0
