@@ -165,7 +165,7 @@ class Watch:
 
 
 def covered_s(spans: Iterable[tuple[float, float]]) -> float:
-    """Seconds covered by any of the spans (start, end); what two share counts once, as where a run waits for another."""
+    """Seconds covered by any of the spans (start, end); what two of them share counts once."""
     total, until = 0.0, float("-inf")
     for start, end in sorted(spans):
         total += max(0.0, end - max(start, until))
