@@ -102,13 +102,26 @@ def show_dumps(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     console.print(f"\n{len(rows)} {'dump' if len(rows) == 1 else 'dumps'}{states}", highlight=False)
 
 
+def show_waiting(console: Console, paths: Sequence[str], most: int = 10) -> None:
+    """What lies in the inbox and is not in the catalogue as it lies there now."""
+    if not paths:
+        return
+    console.print("\n[bold]Waiting for the next run[/] (new, changed, gone, or still being written)", highlight=False)
+    for path in paths[:most]:
+        console.print(f"  {path}", markup=False, highlight=False)
+    if len(paths) > most:
+        console.print(f"  and {len(paths) - most} more", highlight=False)
+
+
 def _show_kept(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     """Dumps that were read, or were once: by their first folder."""
     if not rows:
         return
-    table = Table(box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, pad_edge=False)
     for name in ("dump", "file", "came", "state", "covers", "holds", "remarks"):
-        table.add_column(name, overflow="fold", no_wrap=name == "dump", max_width=46 if name == "remarks" else None)
+        table.add_column(
+            name, overflow="fold", no_wrap=name in {"dump", "came"}, max_width=46 if name == "remarks" else None
+        )
     folder = None
     for row in rows:
         first = row["path"].partition("/")[0]

@@ -31,6 +31,7 @@ GROUP = "ingest"
 COUNTED = {EVENTS: "events", VOICE_CLIPS: "clips", SELF_REPORTS: "answers", DAILY_VALUES: "values"}
 CHECKED_DAYS = 200
 LISTED = 50
+MOST_PEOPLE = 200
 PEOPLE_HEADER = ("participant", "read", "refused", "copies", "days", "first", "last", "hours", "newest file")
 WHAT = {
     "dumps": "The catalogue of the inbox: every dump ever seen, whom and which days it covers, and what became of it. "
@@ -61,7 +62,8 @@ def _dumps(home: Home, study: Study) -> dg.AssetsDefinition:
     )
     def dumps() -> dg.MaterializeResult[None]:
         report = catalogue(home, study)
-        return dg.MaterializeResult(metadata={"changed": len(report.changed), **_of_catalogue(load(home))})
+        facts = of_catalogue(load(home), report.growing)
+        return dg.MaterializeResult(metadata={"changed": len(report.changed), **facts})
 
     return dumps
 
@@ -133,7 +135,8 @@ def _spec(table: Table) -> dg.AssetSpec:
     )
 
 
-def _of_catalogue(entries: Sequence[Entry]) -> dict[str, Any]:
+def of_catalogue(entries: Sequence[Entry], growing: Sequence[str] = ()) -> dict[str, Any]:
+    """What the asset `dumps` shows of the study: counts, a row a participant, what was refused, and a picture."""
     states = {state: sum(e.state == state for e in entries) for state in STATES}
     refused = [(e.path, e.reason or "") for e in entries if e.state == QUARANTINED]
     facts: dict[str, Any] = {
@@ -144,13 +147,25 @@ def _of_catalogue(entries: Sequence[Entry]) -> dict[str, Any]:
         **states,
     }
     if entries:
-        facts["participants and what came"] = markdown_table(PEOPLE_HEADER, _people(entries)[:CHECKED_DAYS])
+        facts["participants and what came"] = markdown_table(PEOPLE_HEADER, _some(_people(entries), MOST_PEOPLE))
     if refused:
-        facts["refused"] = markdown_table(("dump", "why, and what to do"), refused[:LISTED])
+        facts["refused"] = markdown_table(("dump", "why, and what to do"), _some(refused, LISTED))
+    if growing:
+        facts["still being written"] = markdown_table(
+            ("left for the next run",), _some([(g,) for g in growing], LISTED)
+        )
     hours = _hours(entries, None)
     if hours.height:
         facts["data yield"] = picture(yield_picture(hours, "hours recorded", "hours recorded"), "hours recorded a day")
     return facts
+
+
+def _some(rows: Sequence[tuple[object, ...]], most: int) -> list[tuple[object, ...]]:
+    """The first rows, and how many more there are."""
+    if len(rows) <= most:
+        return list(rows)
+    said = f"and {len(rows) - most} more: macromicro dumps shows them"
+    return [*rows[:most], (said, *[""] * (len(rows[0]) - 1))]
 
 
 def _people(entries: Sequence[Entry]) -> list[tuple[object, ...]]:

@@ -54,16 +54,20 @@ def dumps(
     """
     if context.invoked_subcommand:
         return
+    from assets.ingest.catalogue import uncatalogued
     from pipeline.overview import catalogue_rows
-    from pipeline.summary import show_dumps
+    from pipeline.summary import show_dumps, show_waiting
 
     chosen = options(context)
     chosen.home.study()
     rows = catalogue_rows(chosen.home, state=state and state.value, participant=participant)
     if json:
         print_json(rows)
-    else:
-        show_dumps(chosen.console, rows)
+        return
+    show_dumps(chosen.console, rows)
+    if state is None:
+        waiting = uncatalogued(chosen.home)
+        show_waiting(chosen.console, [p for p in waiting if participant in {None, p.partition("/")[0]}])
 
 
 @dumps_commands.command()

@@ -2,7 +2,7 @@ import io
 
 from rich.console import Console
 
-from pipeline.summary import show_dumps
+from pipeline.summary import show_dumps, show_waiting
 
 
 def _row(path: str, state: str, reason: str | None = None) -> dict[str, object]:
@@ -24,3 +24,14 @@ def test_what_was_refused_stands_below_its_reason_once() -> None:
     assert "2026-01-31 … 2026-02-01 (2 days)" in told
     assert "bvp, eda 5.0 h · 12 tags" in told
     assert told.rstrip().endswith("3 dumps · 1 read · 2 quarantined")
+
+
+def test_what_waits_for_the_next_run_is_listed_and_the_rest_counted() -> None:
+    console = Console(width=100, record=True, file=io.StringIO())
+    show_waiting(console, [])
+    assert console.export_text() == ""
+    show_waiting(console, [f"P01/[{n}].zip" for n in range(12)])
+    told = console.export_text()
+    assert "P01/[9].zip" in told
+    assert "P01/[10].zip" not in told
+    assert "and 2 more" in told

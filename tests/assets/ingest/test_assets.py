@@ -1,12 +1,17 @@
 from collections.abc import Iterator
+from datetime import date as Date
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
+import numpy as np
 import pytest
 from dagster._core.errors import DagsterAssetCheckFailedError
 
 from assets.ingest import catalogue as catalogue_module
-from assets.ingest.assets import assets
+from assets.ingest.assets import assets, of_catalogue
+from assets.ingest.entries import Entry
+from assets.ingest.reading import Touch
 from assets.lake import Lake
 from assets.study import Home, Study
 from assets.tables import SIGNALS
@@ -63,3 +68,22 @@ def test_unsound_signals_stop_the_line(home: Home, study: Study, monkeypatch: py
 
 def test_an_empty_inbox_is_no_error(home: Home, study: Study) -> None:
     assert dict(materialized(home, study))["dumps"]["dagster/row_count"] == 0
+
+
+def test_the_picture_of_a_large_study_stays_small_and_says_what_it_leaves_out() -> None:
+    rng = np.random.default_rng(0)
+    entries = []
+    for n in range(230):
+        days = [Date(2026, 1, 1) + timedelta(days=d) for d in range(60)]
+        touches = tuple(Touch(f"P{n:03}", day, float(rng.uniform(0, 24))) for day in days)
+        common = (1, 1_770_000_000_000_000, "signature", "fingerprint")
+        entries.append(Entry(f"{n:064x}", f"P{n:03}/a.zip", f"P{n:03}", "read", None, *common, touches=touches))
+        entries.append(Entry(f"{n + 500:064x}", f"P{n:03}/b.zip", f"P{n:03}", "quarantined", "a cut zip", *common))
+    facts = of_catalogue(entries, ["P001/c.zip"])
+    sizes = {name: len(value.md_str) for name, value in facts.items() if isinstance(value, dg.MarkdownMetadataValue)}
+    assert sizes.keys() == {"participants and what came", "refused", "still being written", "data yield"}
+    assert sizes["data yield"] < 100_000
+    assert sum(sizes.values()) < 125_000
+    assert "and 30 more: macromicro dumps shows them" in facts["participants and what came"].md_str
+    assert "and 180 more: macromicro dumps shows them" in facts["refused"].md_str
+    assert "| P229 |" not in facts["participants and what came"].md_str
