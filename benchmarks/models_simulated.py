@@ -12,13 +12,15 @@ import sys
 import time
 
 import numpy as np
+import polars as pl
 
 from assets.moments.table import items_of, modalities
 from assets.simulated.moments import simulated_moments
 from assets.study import PAPER_ITEMS, Study
-from models.cohort import cohort_from_frame
+from models.cohort import Cohort, cohort_from_frame
 from models.evaluation import MODEL, compare, drops, predict_split
 from models.fitting import fit
+from models.macro_micro import MacroMicro
 from models.metrics import pooled_ccc
 from models.protocols import online
 from models.settings import Settings
@@ -29,8 +31,7 @@ STUDY = Study.model_validate({"study": {"timezone": "Europe/Berlin"}, "items": {
 def main(people: int, days: int) -> None:
     """Fit, test and print, with coupling and without."""
     for coupling in (1.0, 0.0):
-        frame = simulated_moments(STUDY, participants=people, days=days, seed=11, coupling=coupling)
-        cohort = cohort_from_frame(frame, items_of(STUDY), modalities())
+        frame, cohort = study(people, days, coupling)
         split, began, wall = online(cohort), time.process_time(), time.monotonic()
         model = fit(cohort.take(split.train), Settings())
         spent, waited = time.process_time() - began, time.monotonic() - wall
@@ -54,20 +55,40 @@ def main(people: int, days: int) -> None:
                 print(f"without {name}: CCC falls by {cost['ccc']['mean']:+.4f} ({low:+.4f} … {high:+.4f})")
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(f"fit: {spent:.0f} CPU s, {waited:.0f} s, {len(model.curve)} epochs; peak so far {peak:.0f} MB")
+        _cost(people, days, spent / len(model.curve) if model.curve else 0.0)
         _latency(model, cohort)
 
 
-def _latency(model: object, cohort: object) -> None:
+def study(people: int, days: int, coupling: float) -> tuple[pl.DataFrame, Cohort]:
+    """Simulated moments with the oracle's columns, and as a cohort."""
+    frame = simulated_moments(STUDY, participants=people, days=days, seed=11, coupling=coupling)
+    return frame, cohort_from_frame(frame, items_of(STUDY), modalities())
+
+
+def _cost(people: int, days: int, each_epoch: float) -> None:
+    """What an epoch of a tenth of the people costs beside one of all (how many epochs a fit takes is chance)."""
+    _, few = study(max(people // 10, 2), days, 1.0)
+    began = time.process_time()
+    model = fit(few.take(online(few).train), Settings())
+    spent = time.process_time() - began
+    if model.curve and each_epoch:
+        ratio = each_epoch / (spent / len(model.curve))
+        print(
+            f"a tenth of the people: {spent:.0f} CPU s, {len(model.curve)} epochs; all cost {ratio:.1f} times an epoch"
+        )
+
+
+def _latency(model: MacroMicro, cohort: Cohort) -> None:
     """How long estimates take: one person with their history, and everybody."""
-    last = np.flatnonzero(np.r_[cohort.person[1:] != cohort.person[:-1], True])  # type: ignore[attr-defined]
-    one = cohort.take(cohort.person == 0)  # type: ignore[attr-defined]
+    last = np.flatnonzero(np.r_[cohort.person[1:] != cohort.person[:-1], True])
+    one = cohort.take(cohort.person == 0)
     for what, asked, rows in (("one person", one, np.array([len(one) - 1])), ("everybody", cohort, last)):
-        began = time.perf_counter()
-        model.predict(asked, rows)  # type: ignore[attr-defined]
-        first = time.perf_counter() - began
-        began = time.perf_counter()
-        model.predict(asked, rows)  # type: ignore[attr-defined]
-        print(f"{what}: first {1000 * first:.0f} ms, next {1000 * (time.perf_counter() - began):.0f} ms")
+        took = []
+        for _ in range(10):
+            began = time.perf_counter()
+            model.predict(asked, rows)
+            took.append(1000 * (time.perf_counter() - began))
+        print(f"{what}: first {took[0]:.0f} ms, then {np.median(took[1:]):.1f} ms")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from assets.learning.pictures import curve_picture
 from assets.learning.schedule import MACRO, TRAINING, UPDATED, Night, model_of, night_tags, tonight
-from assets.learning.work import learning_inputs, registry_of, scratch, settings_of
+from assets.learning.work import learning_inputs, moments_digest, registry_of, scratch, settings_of
 from assets.moments.cohort import load_cohort
 from assets.study import Home, Study
 from models.registry import CHALLENGER, TRAINED_UNTIL, Registry, Version
@@ -92,6 +92,8 @@ def _train(
     with registry.run(
         f"night of {tags['trained_until']}", inputs, {**settings.as_dict(), TRAINING: night.training}
     ) as run_id:
+        counts = {name: int(tags[name]) for name in ("answers", "people")}
+        registry.log_dataset(run_id, "moments", moments_digest(home, study), counts)
         model, said = _made(registry, cohort, settings, night, folder / "checkpoint", progress)
         tags |= {**said, "note": note(model, study), "kind": "baseline" if model.network is None else "macro_micro"}
         save(model, folder / "model")
