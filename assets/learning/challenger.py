@@ -8,6 +8,7 @@ again. Judging it belongs to `champion.py`.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -87,7 +88,7 @@ def _train(
     from models.packaging import save
     from models.pyfunc import log_model
 
-    folder, settings = scratch(home, inputs, f"challenger_{night.training}"), settings_of(study)
+    folder, settings = scratch(home, inputs, "challenger"), settings_of(study)
     tags = {**facts(cohort), **night_tags(study, night)}
     with registry.run(
         f"night of {tags['trained_until']}", inputs, {**settings.as_dict(), TRAINING: night.training}
@@ -96,6 +97,7 @@ def _train(
         registry.log_dataset(run_id, "moments", moments_digest(home, study), counts)
         model, said = _made(registry, cohort, settings, night, folder / "checkpoint", progress)
         tags |= {**said, "note": note(model, study), "kind": "baseline" if model.network is None else "macro_micro"}
+        shutil.rmtree(folder / "model", ignore_errors=True)  # of another kind of night on the same inputs
         save(model, folder / "model")
         curve = tuple(model.curve) if night.macro else ()
         _log_curve(registry, run_id, curve)
