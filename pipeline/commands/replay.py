@@ -14,6 +14,7 @@ from pipeline.commands.context import Options, options
 
 if TYPE_CHECKING:
     from pipeline.replay.ledger import Row
+    from pipeline.servers import Addresses
 
 
 def replay(
@@ -86,8 +87,12 @@ def _play(chosen: Options, nights: int, seed: int, json: Path | None) -> list[Ro
 
     home, study, told, rows = chosen.home, chosen.home.study(), plot(nights), list["Row"]()
     chosen.console.print(f"Playing {told.nights} nights from {told.night_date(1)} on, in {home.root}", highlight=False)
+
+    def up(addresses: Addresses) -> None:
+        chosen.console.print(f"Look on: {addresses.dagster} and {addresses.mlflow}", highlight=False)
+
     try:
-        for row in play(home, study, live(told, study, seed), Clock(home.root / "clock")):
+        for row in play(home, study, live(told, study, seed), Clock(home.root / "clock"), up):
             rows.append(row)
             chosen.console.print(line(row), highlight=False, soft_wrap=True)
     finally:

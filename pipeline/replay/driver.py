@@ -24,7 +24,7 @@ from pipeline.replay.ledger import Row, due, row
 from pipeline.replay.plot import ZONE, Plot
 from pipeline.replay.script import EVENING, NIGHT, Arrival, Expected, Night, at_local, write_script, zones
 from pipeline.replay.watch import Watch
-from pipeline.servers import Server, serve
+from pipeline.servers import Addresses, Server, serve
 
 MORNING, NOON = Time(7, 0), Time(12, 0)
 MONDAY, SUNDAY = 1, 7
@@ -107,14 +107,15 @@ class Stage:
             time.sleep(LOOK_S)
 
 
-def play(home: Home, study: Study, lived: Lived, clock: Clock) -> Iterator[Row]:
-    """Start the servers, play the script, end the servers.
+def play(home: Home, study: Study, lived: Lived, clock: Clock, up: Callable[[Addresses], None]) -> Iterator[Row]:
+    """Start the servers, say where they are, play the script, end the servers.
 
     Raises:
         ReplayError: a night does not come to an end.
         ServerError: a server does not start, or ended by itself.
     """
-    with serve(home, None, None) as (_, servers), instance(home) as storage:
+    with serve(home, None, None) as (addresses, servers), instance(home) as storage:
+        up(addresses)
         yield from Stage(clock, lived, Watch(home, study, storage), servers).play()
 
 

@@ -21,6 +21,7 @@ WEAR_S, AFTER_S = 4200, 600
 """A session begins so long before the evening's prompt and ends so long after it."""
 BAND, VOICE, ANSWERS, DAMAGED = "band", "voice", "answers", "damaged"
 UNITS = ("recordings", "physiology", "summaries", "acoustic")
+DAY_S = 86_400
 COPY_S = 900
 """A file lies in the inbox so long after its recording ended, at the earliest."""
 EVENING, NIGHT = Time(20, 30), Time(3, 0)
@@ -225,7 +226,8 @@ def _extra(plot: Plot, night: int, at: datetime, given: Sequence[Dump]) -> Itera
     """Files that add nothing: a second copy, and damaged ones."""
     ready = int(at.timestamp()) - COPY_S
     if night == plot.duplicate:
-        copied = max((d for d in given if d.kind == BAND and not d.cut), key=lambda d: (d.ready_s, d.path))
+        before = [d for d in given if d.kind == BAND and not d.cut and d.ready_s < ready - DAY_S]
+        copied = max(before, key=lambda d: (d.ready_s, d.path))
         place = f"{copied.participant}/again/{copied.path.rsplit('/', 1)[1]}"
         yield replace(copied, path=place, ready_s=ready, content=copied.identity)
     if night in plot.broken:
