@@ -12,7 +12,7 @@ import shutil
 import socket
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -25,6 +25,8 @@ from assets.features.summary import SUMMARY_UNIT
 from assets.features.voice_details import VOICE_DETAILS
 from assets.ingest.recordings import RECORDINGS
 from assets.lake import TEMPORARY, Key, Lake
+from assets.monitoring.days import DAYS, could_not_be_drawn
+from assets.monitoring.sizes import FOLDER
 from assets.study import Home, Study
 from assets.tables import Table
 from assets.units import Unit, stamped
@@ -207,6 +209,52 @@ def _database(path: Path, busy: str) -> Findings:
             yield Finding(Level.WRONG, f"{path} is damaged: {whole}.", _restore(path))
 
 
+def _switches(home: Home, study: Study) -> Findings:
+    """The schedules and sensors that make the nights are on, unless `study.toml` says otherwise."""
+    if not study.schedule.enabled or not (home.dagster / "schedules" / "schedules.db").exists():
+        return
+    from dagster._core.scheduler.instigation import InstigatorStatus
+
+    from pipeline.instance import instance
+
+    with instance(home) as storage:
+        stopped = [s.name for s in storage.all_instigator_state() if s.status is InstigatorStatus.STOPPED]
+    if stopped:
+        what = f"Switched off in Dagster's pages: {', '.join(sorted(stopped))}."
+        mend = "What is off does not run at night. Switch it on under Automation, or `enabled = false` in [schedule]."
+        yield Finding(Level.LOOK, what, mend)
+
+
+def _dead_runs(home: Home, study: Study) -> Findings:
+    """No run says that it works while nobody works on the home."""
+    del study
+    if not (home.dagster / "history" / "runs.db").exists() or holder(home):
+        return
+    import dagster as dg
+
+    from pipeline.instance import instance
+
+    with instance(home) as storage:
+        dead = storage.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+    if dead:
+        what = f"Runs that say they work, while nobody holds the home: {_named(r.run_id[:8] for r in dead)}."
+        mend = "Their processes were killed. The next `macromicro run`, or the inbox sensor within minutes, ends them."
+        yield Finding(Level.LOOK, what, mend)
+
+
+def _reports(home: Home, study: Study) -> Findings:
+    """The reports' folder can be written, and the last days could be drawn."""
+    del study
+    folder = home.root / FOLDER
+    if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
+        what = f"{folder} cannot be written by this user; it belongs to {_owner(folder)}."
+        yield Finding(Level.WRONG, what, "Run as that user, or give this one the folder: no report is written.")
+    failed = [page.stem for page in sorted((folder / DAYS).glob("*.html")) if could_not_be_drawn(page)]
+    if failed:
+        what = f"{len(failed)} day{'s' if failed[1:] else ''} could not be drawn ({_named(failed)})."
+        yield Finding(Level.LOOK, what, "`macromicro show PARTICIPANT DAY` says why; the night went on without.")
+
+
 def _ports(home: Home, study: Study) -> Findings:
     """The pages' usual ports are free or answer."""
     del home, study
@@ -221,7 +269,7 @@ def _ports(home: Home, study: Study) -> Findings:
 
 
 EXAMINATIONS: tuple[Callable[[Home, Study], Findings], ...] = (
-    _folders, _disk, _clock, _half_written, _parts, _databases, _registry, _ports,
+    _folders, _disk, _clock, _half_written, _parts, _databases, _registry, _switches, _dead_runs, _reports, _ports,
 )  # fmt: skip
 
 
@@ -250,7 +298,7 @@ def _days(keys: set[Key]) -> str:
     return _named(f"{k.participant} {k.date}" for k in sorted(keys, key=str))
 
 
-def _named(names: Iterator[str]) -> str:
+def _named(names: Iterable[str]) -> str:
     """The first few names, and whether there are more."""
     known = list(names)
     return ", ".join(known[:MOST_NAMED]) + (", …" if len(known) > MOST_NAMED else "")

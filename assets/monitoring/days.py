@@ -30,6 +30,7 @@ SHOWN_DAYS = 28  # what the report's heat maps show
 LARGEST_PICTURE = 110_000  # bytes of the PNG inside
 DAYS = "days"
 _DRAWN_FROM = re.compile(rb'<meta name="drawn-from" content="([0-9a-f]+)">')
+_SORRY, SMALLEST_DRAWN = "This day could not be drawn", 4_000
 _HEAD = 1_000  # bytes in which a page says what it was drawn from
 
 Day = tuple[str, Date]
@@ -83,7 +84,7 @@ def refresh_days(
             # Said on the page itself, which stays until the day changes: it would fail again every night.
             failed.append(day)
             write_page(
-                folder, day, wanted[day], _FAILED.format(kind=type(result).__name__, participant=day[0], day=day[1])
+                folder, day, wanted[day], FAILED.format(kind=type(result).__name__, participant=day[0], day=day[1])
             )
         made.add(day)
     # A page drawn from other inputs than now is out of date: it is no link, and the next nights draw it again.
@@ -110,6 +111,11 @@ def drawn_from(page: Path) -> str | None:
     except FileNotFoundError:
         return None
     return found.group(1).decode() if found else None
+
+
+def could_not_be_drawn(page: Path) -> bool:
+    """Whether a page says that its day could not be drawn."""
+    return page.stat().st_size < SMALLEST_DRAWN and _SORRY in page.read_text(encoding="utf-8")
 
 
 def draw_day(home: Home, study: Study, participant: str, day: Date) -> bytes:
@@ -189,5 +195,5 @@ _DRAWN = """<div>
 </div>
 <p>Grey: nothing was recorded. Red strips: recorded and not used. Vertical lines: self-reports. Health data: keep this
 page where the study's data is kept.</p>"""
-_FAILED = """<p>This day could not be drawn ({kind}). Why: <code>macromicro show {participant} {day}</code>.
+FAILED = """<p>This day could not be drawn ({kind}). Why: <code>macromicro show {participant} {day}</code>.
 Everything else went on without; the page is drawn again when the day's data changes.</p>"""

@@ -4,15 +4,23 @@ import sqlite3
 import time
 from datetime import date, timedelta
 
+import dagster as dg
 import pytest
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.remote_origin import GrpcServerCodeLocationOrigin, RemoteRepositoryOrigin
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, ScheduleInstigatorData
+from dagster._core.utils import make_new_run_id
 
 from assets.lake import Key, Lake
+from assets.monitoring.days import FAILED, write_page
 from assets.study import Home
 from assets.tables import HRV_TABLE
 from models.registry import CHAMPION, Registry
 from pipeline import doctor
 from pipeline.doctor import Finding, Level, examine
+from pipeline.instance import instance
 from pipeline.instance import prepare as prepare_dagster
+from pipeline.lock import lock
 from pipeline.template import study_text
 from tests.assets.monitoring.rows import put, windows
 from tests.models.registries import prepare
@@ -156,3 +164,32 @@ def test_the_doctor_changes_nothing(well: Home) -> None:
     before = {p: p.stat().st_mtime_ns for p in well.root.rglob("*") if p.is_file() and p.suffix != ".db"}
     examine(well)
     assert {p: p.stat().st_mtime_ns for p in well.root.rglob("*") if p.is_file() and p.suffix != ".db"} == before
+
+
+def test_a_schedule_switched_off_in_the_pages_is_worth_a_look(well: Home) -> None:
+    with instance(well) as storage:
+        origin = RemoteRepositoryOrigin(
+            GrpcServerCodeLocationOrigin("127.0.0.1", 4000, location_name="macromicro"), "__repository__"
+        )
+        state = InstigatorState(
+            origin.get_instigator_origin("nightly"),
+            InstigatorType.SCHEDULE,
+            InstigatorStatus.STOPPED,
+            ScheduleInstigatorData("0 3 * * *"),
+        )
+        storage.add_instigator_state(state)
+    assert only(well).what == "Switched off in Dagster's pages: nightly."
+
+
+def test_a_run_that_nobody_works_on_is_worth_a_look(well: Home) -> None:
+    with instance(well) as storage:
+        run = dg.DagsterRun(job_name="nightly", run_id=make_new_run_id(), status=dg.DagsterRunStatus.STARTED)
+        storage.add_run(run)
+    assert run.run_id[:8] in only(well).what
+    with lock(well, f"Dagster run {run.run_id}"):
+        assert examine(well) == []
+
+
+def test_days_that_could_not_be_drawn_are_worth_a_look(well: Home) -> None:
+    write_page(well.root / "reports" / "days", ("P1", DAY), "abc", FAILED.format(kind="X", participant="P1", day=DAY))
+    assert only(well).what == "1 day could not be drawn (P1_2026-03-02)."

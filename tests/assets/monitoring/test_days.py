@@ -4,7 +4,15 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from assets.monitoring.days import LARGEST_PICTURE, DayPages, by_urgency, drawn_from, page_name, refresh_days
+from assets.monitoring.days import (
+    LARGEST_PICTURE,
+    DayPages,
+    by_urgency,
+    could_not_be_drawn,
+    drawn_from,
+    page_name,
+    refresh_days,
+)
 from assets.monitoring.yields import last_signs
 from assets.study import Home, Study
 from tests.assets.features.test_picture_day import DAY, seen
@@ -83,6 +91,7 @@ def test_a_day_that_cannot_be_drawn_says_so_on_its_page_and_takes_no_other_down(
     assert "could not be drawn (ValueError)" in page
     assert "macromicro show P1 2026-03-02" in page
     assert "no such beats" not in page
+    assert [could_not_be_drawn(folder(home) / pages.links[code, FIRST]) for code in ("P1", "P2")] == [True, False]
     assert refresh_days(home, study, daily, LAST, (), artist).made == 0
     assert len(artist.drew) == 2
 
