@@ -84,7 +84,7 @@ def run_night(
         BusyError: another run works on this home.
         NightFailedError: a step failed; the message names it, its reason and the log.
     """
-    with lock(home, "macromicro run"), _told_plainly():
+    with _told_plainly(), lock(home, "macromicro run"):
         if macro:
             wish_macro(home)
         before = look(home, study)
