@@ -17,7 +17,7 @@ E4_NAME = re.compile(
 )
 E4_STREAMS = ("ACC", "BVP", "EDA", "TEMP", "HR", "IBI", "TAGS")
 # A device whose clock was lost begins near 0: it is still an E4, and its clock is told.
-E4_HEAD = re.compile(rb"^\s*\d{1,10}(\.\d+)?(\s*,\s*\d{1,10}(\.\d+)?){0,2}\s*(,\s*IBI\s*)?(\r?\n|$)")
+E4_HEAD = re.compile(rb"^(?:\xef\xbb\xbf)?\s*\d{1,10}(\.\d+)?(\s*,\s*\d{1,10}(\.\d+)?){0,2}\s*(,\s*IBI\s*)?(\r?\n|$)")
 AUDIO = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac", ".3gp", ".mp4", ".amr", ".caf", ".aiff"}
 TEXT = {".txt", ".csv", ".tsv", ".rr", ".ibi", ".dat", ".parquet", ".xdf"}
 _SAYS_WHEN = re.compile(

@@ -156,7 +156,7 @@ def _tags(member: Member | None, segments: Iterable[Segment], context: Context) 
     """Button presses in order; those far outside the session come from another clock and are left out."""
     if member is None or not member.size:
         return None, []
-    lines = member.read(context.most_bytes).decode("utf-8", "replace").splitlines()
+    lines = member.read(context.most_bytes).decode("utf-8-sig", "replace").splitlines()
     times, bad = [], 0
     for line in lines:
         if line.strip():
@@ -188,4 +188,4 @@ def _cut(segments: Iterable[Segment]) -> list[str]:
     return [f"ends early, perhaps cut: {', '.join(early)}"] if early else []
 
 
-READER = Reader("e4", "1", _claims, read)
+READER = Reader("e4", "2", _claims, read)
