@@ -83,4 +83,5 @@ def _after_a_change(wall_us: Times) -> NDArray[np.bool_]:
     if not len(back):
         return np.zeros(len(wall_us), np.bool_)
     last = np.searchsorted(back, np.arange(len(wall_us))) - 1
-    return (last >= 0) & (np.abs(wall_us - wall_us[back[last]]) < _NEAR_US)
+    near: NDArray[np.bool_] = np.abs(wall_us - wall_us[back[last]]) < _NEAR_US
+    return near & (last >= 0)
