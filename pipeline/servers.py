@@ -16,7 +16,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -85,8 +85,7 @@ class Server:
     def tree(self) -> list[psutil.Process]:
         """The process and everything it started."""
         try:
-            top = psutil.Process(self.process.pid) if self.process else None
-            return [top, *top.children(recursive=True)] if top else []
+            return _family(psutil.Process(self.process.pid)) if self.process else []
         except psutil.NoSuchProcess:
             return []
 
@@ -136,9 +135,12 @@ def stop(servers: list[Server]) -> None:
         if server.process is not None and server.process.poll() is None:
             server.process.send_signal(signal.SIGTERM)
     _, alive = psutil.wait_procs(trees, timeout=STOP_S)
-    for process in alive:
-        process.kill()
-    psutil.wait_procs(alive, timeout=5)
+    # A run that was just beginning may have started more since then, such as those who copy its output.
+    left = {process for one in alive for process in _family(one)}
+    for process in left:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(left, timeout=5)
 
 
 def port(wanted: int | None, usual: int) -> int:
@@ -193,6 +195,14 @@ def _beats(home: Home, since: float) -> bool:
 
     with instance(home) as storage:
         return any(beat.timestamp >= since for beat in storage.get_daemon_heartbeats().values())
+
+
+def _family(process: psutil.Process) -> list[psutil.Process]:
+    """The process and everything it started; nothing once it has ended."""
+    try:
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
 
 
 def _die_with_parent() -> None:

@@ -165,6 +165,27 @@ def test_a_server_that_ignores_a_polite_end_is_killed_with_its_children(
     assert not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in family)
 
 
+def test_what_a_server_starts_while_it_is_being_ended_is_killed_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a run that was just beginning when the pages were ended: it starts `tail` to copy its output."""
+    monkeypatch.setattr("pipeline.servers.STOP_S", 3.0)
+    note = tmp_path / "child"
+    late = "import subprocess, sys; print(subprocess.Popen(['sleep', '60']).pid, file=open(sys.argv[1], 'w'))"
+    code = (
+        "import signal, subprocess, time\n"
+        f"def start(*_): {late.replace('sys.argv[1]', repr(str(note)))}\n"
+        "signal.signal(signal.SIGTERM, start); print('up', flush=True)\n"
+        "while True: time.sleep(0.1)\n"
+    )
+    toy = server(tmp_path, code)
+    while "up" not in toy.log.read_text():
+        pass
+    stop([toy])
+    child = int(note.read_text())
+    assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
+
+
 def test_nothing_of_ours_lies_where_dagster_takes_telemetry_from(home: Home) -> None:
     prepare(home)
     from pipeline.instance import logs
