@@ -157,6 +157,8 @@ def test_the_assets_tell_tables_pictures_and_the_decision(home: Home) -> None:
     assert "personal_mean" in str(told["evaluation"]["P2"].value)
     assert "data:image/png" in str(told["evaluation"]["predicted and answered"].value)
     assert "data:image/png" in str(told["challenger"]["training"].value)
+    assert told["challenger"]["kind of night"].value == "macro"
+    assert told["challenger"]["why"].value == "there was no macro fit before"
     assert told["champion"]["against"].value == "the personal baseline"
     assert told["predictions"]["participants"].value == 3
 

@@ -88,6 +88,8 @@ def test_ordinary_nights_update_the_last_macro_version(nights: Home, study: Stud
     assert made[2].tags["answers"] == str(PEOPLE * 10 * 3)
     assert "of 8 people with new answers moved" in made[2].tags["updated"]
     assert last_macro(made[::-1]) == made[0]
+    described = registry_of(nights, study).client().get_model_version("macro-micro", "3").description
+    assert f"updated from version 1: {made[2].tags['updated']} ({made[2].tags[REASON]})" in described
 
 
 def test_an_updated_version_shares_everything_with_its_macro_version(nights: Home, study: Study) -> None:
