@@ -15,6 +15,10 @@ class DumpError(MacromicroError):
     """A dump cannot be read; its message becomes the catalogue's reason, written for a coordinator."""
 
 
+class ReadingError(MacromicroError):
+    """No process for reading can be started here; that says nothing of any dump."""
+
+
 class InboxError(MacromicroError):
     """The inbox looks as if its disk were missing; nothing is withdrawn on such evidence."""
 

@@ -1,7 +1,8 @@
 """Reading in processes of their own, so that nothing a dump does can take the others down.
 
 Each worker reads one dump at a time and is asked over a pipe. A worker that takes longer or more memory than its
-limit is killed, one that dies (even by a segfault) is replaced, and only the dump it was reading gets the reason.
+limit is killed, one that dies (even by a segfault) is replaced, and only the dump it was reading gets the reason. A
+worker says when it is ready: before that no dump is given to it, so none is blamed and no limit runs.
 `assets/workers.py` fans out work that is trusted; this is for work that is not.
 """
 
@@ -21,12 +22,14 @@ from typing import Any, Generic, TypeVar
 import psutil
 from polars.exceptions import PanicException
 
-from assets.errors import DumpError
+from assets.errors import DumpError, ReadingError
 from assets.workers import single_threaded, worker_count
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 _LOOK_S = 0.25
+_START_S = 120.0
+_READY = "ready"
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class _Worker(Generic[Task]):
     pipe: Connection
     task: Task | None = None
     until: float = 0.0
+    ready: bool = False
 
 
 def isolated(
@@ -52,6 +56,9 @@ def isolated(
 
     A task stopped at a limit, or whose process died, yields a `DumpError` that says so. `work` and the tasks must
     be picklable.
+
+    Raises:
+        ReadingError: a process cannot be started, or does not say that it is ready.
     """
     todo = list(tasks)
     todo.reverse()
@@ -97,9 +104,25 @@ def _start(work: Callable[[Task], Result]) -> _Worker[Task]:
     return _Worker(process, here)
 
 
+def _await(worker: _Worker[Task]) -> None:
+    """Wait until a new worker has started and imported what it needs."""
+    try:
+        worker.ready = worker.pipe.poll(_START_S) and worker.pipe.recv() == _READY
+    except (EOFError, OSError):
+        worker.process.join(5)
+    if not worker.ready:
+        message = (
+            f"a process that reads dumps does not start (exit code {worker.process.exitcode}); no dump was judged. "
+            "Is there memory left, and is the environment whole? The next night tries again"
+        )
+        raise ReadingError(message)
+
+
 def _given(worker: _Worker[Task], task: Task, limits: Limits, work: Callable[[Task], Result]) -> _Worker[Task]:
-    if not worker.process.is_alive():
+    if not worker.process.is_alive() and worker.ready:
         worker = _replaced(worker, work)
+    if not worker.ready:
+        _await(worker)
     worker.pipe.send(task)
     worker.task, worker.until = task, time.monotonic() + limits.seconds
     return worker
@@ -147,6 +170,7 @@ def _stop(worker: _Worker[Task]) -> None:
 def _serve(pipe: Connection, work: Callable[[Task], Result]) -> None:
     """Answer tasks until the other end closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    pipe.send(_READY)
     while True:
         try:
             task = pipe.recv()

@@ -1,5 +1,6 @@
 """Work that misbehaves, for the guard: it must be importable by the worker processes."""
 
+import importlib
 import os
 import signal
 import time
@@ -26,3 +27,13 @@ def work(task: str) -> str:
         message = "not today"
         raise DumpError(message)
     return task.upper()
+
+
+class Unloadable:
+    """Work whose module breaks where it is imported anew, as in an environment that is not whole."""
+
+    def __call__(self, task: str) -> str:
+        return task
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return importlib.import_module, ("a_module_that_is_nowhere",)

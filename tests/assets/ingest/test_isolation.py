@@ -1,6 +1,8 @@
-from assets.errors import DumpError
+import pytest
+
+from assets.errors import DumpError, ReadingError
 from assets.ingest.isolation import Limits, isolated
-from tests.assets.ingest.faulty import work
+from tests.assets.ingest.faulty import Unloadable, work
 
 
 def test_what_one_task_does_never_takes_another_down() -> None:
@@ -23,3 +25,8 @@ def test_a_task_that_hangs_is_stopped_at_its_limit() -> None:
 
 def test_nothing_to_do_starts_no_process() -> None:
     assert list(isolated(work, [], Limits(1, 1))) == []
+
+
+def test_a_process_that_cannot_start_is_told_and_blames_no_dump() -> None:
+    with pytest.raises(ReadingError, match="does not start .*no dump was judged"):
+        list(isolated(Unloadable(), ["a", "b"], Limits(seconds=60, memory_mb=4000)))
