@@ -1,6 +1,6 @@
 """The default model on a simulated study of the paper's size beside every baseline and an oracle, and uncoupled.
 
-Run: python -m benchmarks.models_simulated [people] [days]. The oracle knows each person's true parameters but not the
+Run: python -m benchmarks.models_simulated [people] [days] [coupling]. The oracle knows each person's true parameters but not the
 future. Prints the share of the oracle's gain over the personal mean that the model reaches, what dropping body and
 voice costs (with `--coupling 0`, where nothing may be claimed: the interval must hold 0), time, memory and latencies.
 """
@@ -28,9 +28,9 @@ from models.settings import Settings
 STUDY = Study.model_validate({"study": {"timezone": "Europe/Berlin"}, "items": {name: {} for name in PAPER_ITEMS}})
 
 
-def main(people: int, days: int) -> None:
+def main(people: int = 298, days: int = 14, only: float | None = None) -> None:
     """Fit, test and print, with coupling and without."""
-    for coupling in (1.0, 0.0):
+    for coupling in (1.0, 0.0) if only is None else (only,):
         frame, cohort = study(people, days, coupling)
         split, began, wall = online(cohort), time.process_time(), time.monotonic()
         model = fit(cohort.take(split.train), Settings())
@@ -92,4 +92,4 @@ def _latency(model: MacroMicro, cohort: Cohort) -> None:
 
 
 if __name__ == "__main__":
-    main(*(int(a) for a in sys.argv[1:3] or ("298", "14")))
+    main(*(int(a) for a in sys.argv[1:3]), *(float(a) for a in sys.argv[3:4]))

@@ -70,9 +70,12 @@ def own(inputs: Inputs, item: int, rows: slice = slice(None)) -> Floats:
 
 
 def everyones(inputs: Inputs, rows: slice = slice(None)) -> Floats:
-    """What the trees of all items read: clock, baselines, and per modality how much was measured and what."""
-    measured = [inputs.masks[name][rows].float().mean(1, keepdim=True) for name in inputs.masks]
-    parts = [inputs.context[rows], inputs.baseline[rows], *measured, *(v[rows] for v in inputs.values.values())]
+    """What the trees of all items read: clock, baselines, body and voice (0, what is usual, where not measured).
+
+    Whether something was measured they are not told: it would stand for other things (no yesterday: a first day; no
+    body: a nightly view), and what a modality is worth could no longer be told by leaving it out.
+    """
+    parts = [inputs.context[rows], inputs.baseline[rows], *(v[rows] for v in inputs.values.values())]
     return np.concatenate([part.double().numpy() for part in parts], axis=1)
 
 
