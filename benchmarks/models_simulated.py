@@ -1,8 +1,9 @@
 """The default model on a simulated study of the paper's size beside every baseline and an oracle, and uncoupled.
 
-Run: python -m benchmarks.models_simulated [people] [days] [coupling]. The oracle knows each person's true parameters but not the
-future. Prints the share of the oracle's gain over the personal mean that the model reaches, what dropping body and
-voice costs (with `--coupling 0`, where nothing may be claimed: the interval must hold 0), time, memory and latencies.
+Run: `python -m benchmarks.models_simulated [people] [days] [coupling]` (298, 14, and 1 and 0 by default). The oracle
+knows each person's true parameters but not the future. Prints the share of the oracle's gain over the personal mean
+that the model reaches, what dropping body and voice costs (with coupling 0, where nothing may be claimed: the interval
+must hold 0), time, memory and latencies.
 """
 
 from __future__ import annotations
