@@ -1,4 +1,6 @@
+import errno
 import io
+import os
 
 import dagster as dg
 import pytest
@@ -90,6 +92,17 @@ def test_the_terminal_shows_steps_and_no_log_lines(home: Home, study: Study, toy
 
 def test_a_second_night_at_the_same_time_is_refused(home: Home, study: Study, toy: Toy, console: Console) -> None:
     with lock(home, "macromicro run"), pytest.raises(BusyError, match="macromicro run"):
+        run_night(home, study, console, toy.stages, toy.look)
+
+
+def test_a_disk_without_a_byte_for_the_lock_is_told_plainly(
+    home: Home, study: Study, toy: Toy, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("pipeline.lock.json.dump", full)
+    with pytest.raises(NightFailedError, match=r"(?s)No space left on device.*`macromicro doctor`"):
         run_night(home, study, console, toy.stages, toy.look)
 
 
