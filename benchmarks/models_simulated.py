@@ -52,8 +52,12 @@ def main(people: int = 298, days: int = 14, only: float | None = None) -> None:
             print(f"no network: {model.note}")
         else:
             for name, cost in drops(split, model, tested).items():
-                low, high = cost["ccc"]["ci"]
-                print(f"without {name}: CCC falls by {cost['ccc']['mean']:+.4f} ({low:+.4f} … {high:+.4f})")
+                agreement, error = (
+                    f"{cost[kind]['mean']:+.4f} ({cost[kind]['ci'][0]:+.4f} … {cost[kind]['ci'][1]:+.4f})"
+                    for kind in ("ccc", "mae")
+                )
+                clear = "a gain" if min(cost["ccc"]["ci"][0], cost["mae"]["ci"][0]) > 0 else "no gain shown"
+                print(f"without {name}: CCC falls by {agreement}, error rises by {error}: {clear}")
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(f"fit: {spent:.0f} CPU s, {waited:.0f} s, {len(model.curve)} epochs; peak so far {peak:.0f} MB")
         _cost(people, days, spent / len(model.curve) if model.curve else 0.0)

@@ -155,8 +155,10 @@ def _models(due: Due, seen: Seen, new: Sequence[int], before: Row | None, *, lea
     if due.anything == seen.idle:
         yield "the night had work to do and skipped it" if seen.idle else "the night ran although nothing was new"
     champions = [v for v in seen.versions if v.champion]
-    if learns and len(champions) != 1:
-        yield f"{len(champions)} champions"
+    # Until the gate has promoted one there is none: a first version can be worse than the personal baseline.
+    promoted = any(v.gate == "promoted" for v in seen.versions)
+    if learns and len(champions) != int(promoted):
+        yield f"{len(champions)} champions where the gate has promoted {'one' if promoted else 'none'}"
     for champion in champions:
         if champion.gate != "promoted":
             yield f"champion {champion.number} has no decision of the gate behind it"

@@ -65,7 +65,7 @@ def test_an_empty_night_that_was_skipped_has_no_fault() -> None:
         (replace(SEEN, failed_runs=("nightly",)), "a run of nightly failed"),
         (replace(SEEN, idle=True), "the night had work to do and skipped it"),
         (replace(SEEN, versions=(Version(1, "declined", champion=True),)), "champion 1 has no decision"),
-        (replace(SEEN, versions=(Version(1, "", champion=False),)), "0 champions"),
+        (replace(SEEN, versions=(Version(1, "promoted", champion=False),)), "0 champions where the gate has promoted"),
         (replace(SEEN, versions=(*SEEN.versions, Version(2, "declined", champion=False))), "2 versions registered"),
         (replace(SEEN, coverage=None), "no coverage was measured"),
         (replace(SEEN, drift=(Drifted("hrv.hr_bpm", "everyone", NIGHT),)), "drift of hrv.hr_bpm (everyone) since"),
@@ -73,6 +73,12 @@ def test_an_empty_night_that_was_skipped_has_no_fault() -> None:
 )
 def test_each_difference_is_named(seen: Seen, said: str) -> None:
     assert any(fault.startswith(said) for fault in night(seen=seen).faults), night(seen=seen).faults
+
+
+def test_there_is_no_champion_before_the_gate_has_promoted_one() -> None:
+    declined = night(seen=replace(SEEN, versions=(Version(1, "declined", champion=False),)))
+    assert declined.faults == ()
+    assert declined.champion is None
 
 
 def test_a_champion_that_goes_back_is_named() -> None:
