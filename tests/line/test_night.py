@@ -36,9 +36,15 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("simulated") / "home"
     macromicro(home, "init", "--timezone", "Europe/Berlin")
     settings = (home / "study.toml").read_text()
-    (home / "study.toml").write_text(
-        settings.replace("max_epochs = 200", "max_epochs = 3").replace("min_answers = 100", "min_answers = 20")
-    )
+    quick = {
+        "max_epochs = 200": "max_epochs = 3",
+        "min_answers = 100": "min_answers = 20",
+        "day_pages = 12": "day_pages = 1",
+    }
+    for usual, here in quick.items():
+        assert usual in settings
+        settings = settings.replace(usual, here)
+    (home / "study.toml").write_text(settings)
     macromicro(home, "simulate", "--participants", "3", "--days", "3", "--seed", "7")
     max((home / "inbox" / "P002" / "e4").glob("*.zip")).rename(home / "held-back.zip")
     return home
