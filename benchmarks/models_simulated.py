@@ -48,9 +48,9 @@ def main(people: int = 298, days: int = 14, only: float | None = None) -> None:
             print(f"| {name} | {m['pooled_ccc']:.3f} | {m['mae']:.2f} | {m['person_ccc']:.3f} |")
         print(f"\n{(reached - mean) / (best - mean):.0%} of the oracle's gain over the personal mean")
         print(f"coverage {table[MODEL]['coverage']:.3f}, worst decile {table[MODEL]['coverage_worst_decile']:.3f}")
-        if model.network is None:
-            print(f"no network: {model.note}")
-        else:
+        if model.note:
+            print(model.note)
+        if model.network is not None:
             for name, cost in drops(split, model, tested).items():
                 agreement, error = (
                     f"{cost[kind]['mean']:+.4f} ({cost[kind]['ci'][0]:+.4f} … {cost[kind]['ci'][1]:+.4f})"

@@ -1,9 +1,10 @@
 """Fitting the default model: baseline first, then the network's correction if validation says it helps.
 
 The latest share of each person's training answers is kept to decide how long to train. Where no epoch beats the
-baseline there, the baseline itself is kept. Else a few members are trained for as many epochs on all answers, because
-the latest say most about a person, and averaged. Everything random follows from the seed. A checkpoint makes a killed
-fit go on where it stopped and end with the same bits. Evaluation on other answers belongs to `evaluation.py`.
+baseline there, the baseline itself is kept; modalities that do not help there are not read. Then a few members are
+trained for as many epochs on all answers, because the latest say most about a person, and averaged. Everything random
+follows from the seed. A checkpoint makes a killed fit go on where it stopped and end with the same bits. Evaluation on
+other answers belongs to `evaluation.py`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from models.baselines import Ewma
 from models.cohort import Cohort, Floats, Ints, Mask
 from models.forest import Forest, grow
 from models.history import seen_online
-from models.inputs import Inputs, Past, build
+from models.inputs import Inputs, Past
 from models.intervals import calibrate
 from models.macro_micro import NEVER, MacroMicro, error_scale, view_name
 from models.metrics import mae, pooled_ccc, sums
@@ -31,6 +32,7 @@ from models.standardise import learn
 from models.state_space import fit_population
 from models.threads import torch_threads
 from models.training import Progress, Training
+from models.worth import of_no_use
 
 VIEWS = view_name(nightly=False), view_name(nightly=True)
 FEWEST_PRESENT = 20  # moments that a modality needs to be learned from
@@ -129,6 +131,11 @@ def _learn(model: MacroMicro, cohort: Cohort, held: Held, checkpoint: Path | Non
     network.load_state_dict(best)
     model.network = Ensemble([network])
     _mix(model, cohort, held, material)
+    model.unused = material.unused(held.check)
+    if model.unused:
+        model.note = f"not read, because held-back answers are estimated as well without: {', '.join(model.unused)}"
+        material = _Material.of(model, cohort)
+        _mix(model, cohort, held, material)
     _calibrate(model, cohort, held)
     members = []
     for member in range(model.settings.members):
@@ -162,14 +169,12 @@ class _Material:
     model: MacroMicro
     views: tuple[Inputs, Inputs]
     unit: Floats
+    person: Ints
 
     @classmethod
     def of(cls, model: MacroMicro, cohort: Cohort) -> _Material:
-        known = {p: n for n, p in enumerate(model.participants)}
-        online, nightly = (
-            build(Past.of(view, model.population), seen, model.standards, known) for view, seen in _views(cohort)
-        )
-        return cls(model, (online, nightly), (cohort.answers - cohort.low) / cohort.span)
+        online, nightly = (model.inputs(Past.of(view, model.population), seen) for view, seen in _views(cohort))
+        return cls(model, (online, nightly), (cohort.answers - cohort.low) / cohort.span, cohort.person)
 
     def network(self, seed: int) -> Network:
         """A new network; the seed decides its first weights and everything drawn in its training."""
@@ -181,6 +186,11 @@ class _Material:
         """Trees grown on some rows, as both views see them."""
         settings = self.model.settings
         return grow(self.views, self.unit, rows, rounds=settings.trees, seed=settings.seed)
+
+    def unused(self, rows: Mask) -> tuple[str, ...]:
+        """Modalities that estimates of some rows are as good without."""
+        views = {name: view.take(_index(rows)) for name, view in zip(VIEWS, self.views, strict=True)}
+        return of_no_use(self.model, views, self.unit[rows], self.person[rows])
 
     def training(self, network: Network, rows: Mask) -> Training:
         """Training on some rows, errors told relative to the baseline's on them."""

@@ -44,11 +44,12 @@ class Prediction:
 class MacroMicro:
     """A fitted model.
 
-    `network` is None where the baseline alone was best or where there was too little to learn from; `note` then says
-    which. `curve` holds training losses and validation scores by epoch; `score` what validation gave (and
-    `baseline_score` without any correction). `forest` and `mixes` stand beside a network: the trees that are asked too,
-    and how the two become one estimate, online and nightly. `answered_until` (people,) is the time of each
-    participant's last answer in training, UTC µs.
+    `network` is None where the baseline alone was best or where there was too little to learn from; `note` says so, and
+    what else was left out. `curve` holds training losses and validation scores by epoch; `score` what validation gave
+    (and `baseline_score` without any correction). `forest` and `mixes` stand beside a network: the trees that are asked
+    too, and how the two become one estimate, online and nightly. `unused` are modalities that did not help on held-back
+    answers and are treated as never measured. `answered_until` (people,) is the time of each participant's last answer
+    in training, UTC µs.
     """
 
     settings: Settings
@@ -61,6 +62,7 @@ class MacroMicro:
     intervals: dict[str, Intervals]
     forest: Forest | None = None
     mixes: dict[str, Mix] = field(default_factory=dict)
+    unused: tuple[str, ...] = ()
     answered_until: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     note: str = ""
     curve: list[dict[str, float]] = field(default_factory=list)
@@ -108,7 +110,7 @@ class MacroMicro:
         if self.network is None:
             raw = past.forecast(seen).value[slice(None) if rows is None else rows]
             return np.clip(raw, cohort.low, cohort.low + cohort.span)
-        inputs = build(past, seen, self.standards, self._known)
+        inputs = self.inputs(past, seen)
         if rows is not None:
             inputs = inputs.take(torch.from_numpy(np.arange(len(cohort))[rows]))
         return np.asarray(cohort.low + cohort.span * self.estimate(inputs, nightly=nightly))
@@ -125,14 +127,19 @@ class MacroMicro:
         cohort, seen = self._known_of(cohort, seen, nightly=nightly)
         chosen = torch.from_numpy(np.arange(len(cohort))[slice(None) if rows is None else rows])
         past = Past.of(cohort, self.population)
-        whole, fresh = (
-            build(past, known, self.standards, self._known).take(chosen) for known in (seen, np.full(len(cohort), NONE))
-        )
+        whole, fresh = (self.inputs(past, known).take(chosen) for known in (seen, np.full(len(cohort), NONE)))
         without = {name: whole.without(name) for name in self.standards}
         without["history"] = replace(whole, baseline=fresh.baseline, history=fresh.history, context=fresh.context)
         without["person"] = macro_only(whole, len(self.participants))
         said = np.split(self.estimate(stacked([whole, *without.values()]), nightly=nightly), len(without) + 1)
         return {name: cohort.span * (said[0] - other) for name, other in zip(without, said[1:], strict=True)}
+
+    def inputs(self, past: Past, seen: Ints) -> Inputs:
+        """What network and trees read of every row of a cohort."""
+        inputs = build(past, seen, self.standards, self._known)
+        for name in self.unused:
+            inputs = inputs.without(name)
+        return inputs
 
     def estimate(self, inputs: Inputs, *, nightly: bool = False) -> Floats:
         """Network and trees as one, (rows, items) in units of the span, kept inside the scale."""

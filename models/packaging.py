@@ -53,6 +53,7 @@ def save(model: MacroMicro, folder: Path) -> None:
         "participants": list(model.participants),
         "members": 0 if model.network is None else len(model.network.members),
         "mixes": {name: [mix.share, mix.factor] for name, mix in model.mixes.items()},
+        "unused": list(model.unused),
         "note": model.note,
         "curve": model.curve,
     }
@@ -107,6 +108,7 @@ def load(folder: Path) -> MacroMicro:
         forest=Forest(**{f.name: figures[f"forest.{f.name}"] for f in fields(Forest)}) if told["mixes"] else None,
         mixes={n: Mix(share, factor, figures[f"{n}.centre"]) for n, (share, factor) in told["mixes"].items()},
         answered_until=figures.get("answered_until", np.full(len(told["participants"]), NEVER)),
+        unused=tuple(told.get("unused", ())),
         note=told["note"],
         curve=told["curve"],
     )

@@ -26,7 +26,7 @@ from torch import Tensor
 from models.cohort import Cohort, Floats, Ints, Mask
 from models.fitting import VIEWS, hold_back
 from models.history import seen_online
-from models.inputs import Inputs, Past, build
+from models.inputs import Inputs, Past
 from models.intervals import Intervals, calibrate
 from models.macro_micro import NEVER, MacroMicro, error_scale
 from models.network import Network
@@ -115,7 +115,7 @@ class _View:
     @classmethod
     def of(cls, model: MacroMicro, cohort: Cohort, seen: Ints, name: str, new: Mask) -> _View:
         past, share = Past.of(cohort, model.population), model.settings.nightly_share
-        inputs = build(past, seen, model.standards, {p: n for n, p in enumerate(model.participants)})
+        inputs = model.inputs(past, seen)
         rows = inputs.take(torch.from_numpy(np.flatnonzero(new)))
         trees = rows.baseline.double().numpy()
         if model.forest is not None:

@@ -37,6 +37,8 @@ def settings_of(study: Study) -> Settings:
         seed=training.seed,
         max_epochs=training.max_epochs,
         min_answers=training.min_answers,
+        members=training.members,
+        trees=training.trees,
         weighting=training.weighting,
         coverage=study.gate.coverage,
     )

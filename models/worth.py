@@ -1,0 +1,60 @@
+"""Which modalities a model is better off without, decided on held-back answers before its members are trained.
+
+A modality that says nothing of how people feel still moves what trees and network say: estimates then follow noise,
+which spreads them a little and makes them worse. So each has to show its worth: leaving it out must cost more than one
+standard error over people, else the smaller model is taken (the one-standard-error rule of Breiman et al. 1984). One
+is left out at a time, the least useful first, because two that say the same can stand in for each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from models.cohort import Floats, Ints
+from models.inputs import Inputs
+from models.macro_micro import MacroMicro, view_name
+
+FEWEST_PEOPLE = 5  # with held-back answers, below which nothing is told and nothing left out
+STANDARD_ERRORS = 1.0
+
+
+def of_no_use(model: MacroMicro, views: Mapping[str, Inputs], unit: Floats, person: Ints) -> tuple[str, ...]:
+    """Modalities that estimates of held-back rows are as good without.
+
+    Args:
+        model: as fitted on earlier rows.
+        views: inputs of the held-back rows by name of the view.
+        unit: their answers (rows, items) in units of the span, NaN where there is none.
+        person: (rows,) who gave them.
+    """
+    people, person = np.unique(person, return_inverse=True)
+    if len(people) < FEWEST_PEOPLE:
+        return ()
+    out: list[str] = []
+    rest, error = list(model.standards), _errors(model, views, unit, person)
+    while rest:
+        without = {m: {view: inputs.without(m) for view, inputs in views.items()} for m in rest}
+        errors = {m: _errors(model, inputs, unit, person) for m, inputs in without.items()}
+        least = min(rest, key=lambda m: _standard_errors(errors[m] - error))
+        if _standard_errors(errors[least] - error) > STANDARD_ERRORS:
+            break
+        views, error = without[least], errors[least]
+        rest.remove(least)
+        out.append(least)
+    return tuple(out)
+
+
+def _errors(model: MacroMicro, views: Mapping[str, Inputs], unit: Floats, person: Ints) -> Floats:
+    """Each person's mean absolute error, (people,), as a share of the span; the views count alike."""
+    nightly = view_name(nightly=True)
+    off = np.mean([np.abs(model.estimate(i, nightly=view == nightly) - unit) for view, i in views.items()], axis=0)
+    known = ~np.isnan(off)
+    return np.asarray(np.bincount(person, np.where(known, off, 0.0).sum(1)) / np.bincount(person, known.sum(1)))
+
+
+def _standard_errors(rise: Floats) -> float:
+    """A mean over people in units of its standard error; 0 where nobody's errors change."""
+    spread = float(rise.std(ddof=1)) / np.sqrt(len(rise))
+    return float(rise.mean()) / spread if spread > 0 else 0.0

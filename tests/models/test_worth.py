@@ -1,0 +1,59 @@
+"""Modalities that do not help on held-back answers are not read, and the model says so; those that help stay."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.cohort import Cohort
+from models.fitting import fit
+from models.macro_micro import MacroMicro
+from models.packaging import load, save
+from models.settings import Settings
+from models.worth import of_no_use
+from tests.models.people import made_up
+
+QUICK = Settings(max_epochs=12, patience=12, width=16, layers=1, batch=128, threads=1, trees=30)
+
+
+@pytest.fixture(scope="module")
+def cohort() -> Cohort:
+    """A body that follows the answers, and a voice that follows nothing."""
+    body = made_up(people=8, days=12, coupling=1.5, seed=2)
+    voice = made_up(people=8, days=12, coupling=1e-9, seed=11).modalities["hrv"]
+    return replace(body, modalities={**body.modalities, "voice": voice})
+
+
+@pytest.fixture(scope="module")
+def model(cohort: Cohort) -> MacroMicro:
+    return fit(cohort, QUICK)
+
+
+def test_what_helps_is_read_and_what_does_not_is_left_out(cohort: Cohort, model: MacroMicro) -> None:
+    assert model.network is not None
+    assert model.unused == ("voice",)
+    assert "voice" in model.note
+    parts = model.contributions(cohort)
+    assert not parts["voice"].any()
+    assert np.abs(parts["hrv"]).max() > 1.0
+
+
+def test_what_is_left_out_moves_no_estimate(cohort: Cohort, model: MacroMicro) -> None:
+    silent = cohort.modalities["voice"].masked(np.ones(len(cohort), dtype=bool))
+    quiet = replace(cohort, modalities={**cohort.modalities, "voice": silent})
+    np.testing.assert_array_equal(model.predict(quiet).value, model.predict(cohort).value)
+
+
+def test_a_stored_model_still_leaves_it_out(cohort: Cohort, model: MacroMicro, tmp_path: Path) -> None:
+    save(model, tmp_path)
+    again = load(tmp_path)
+    assert again.unused == ("voice",)
+    np.testing.assert_array_equal(again.predict(cohort).value, model.predict(cohort).value)
+
+
+def test_with_few_people_nothing_is_told() -> None:
+    few = made_up(people=4, days=12, coupling=1e-9, seed=2)
+    model = fit(few, QUICK)
+    assert model.unused == ()
+    assert of_no_use(model, {}, few.answers, few.person) == ()
