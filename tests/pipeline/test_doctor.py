@@ -3,6 +3,7 @@ import socket
 import sqlite3
 import time
 from datetime import date, timedelta
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -76,6 +77,47 @@ def test_a_full_disk_is_wrong(well: Home, monkeypatch: pytest.MonkeyPatch) -> No
     assert "GB left" in only(well).what
 
 
+def test_a_disk_that_is_nearly_full_is_worth_a_look(well: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "LEAST_SHARE", 1.1)
+    assert (only(well).level, "GB left" in only(well).what) == (Level.LOOK, True)
+
+
+def deny(monkeypatch: pytest.MonkeyPatch, *folders: Path) -> None:
+    """As if these folders belonged to somebody else; whoever is root may do everything, and tests run as root too."""
+    real = os.access
+    monkeypatch.setattr("pipeline.doctor.os.access", lambda path, mode: path not in folders and real(path, mode))
+
+
+def test_a_folder_that_belongs_to_somebody_else_is_wrong(well: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    deny(monkeypatch, well.lake)
+    found = only(well)
+    assert (found.level, found.what) == (
+        Level.WRONG,
+        f"{well.lake} cannot be written by this user; it belongs to {well.lake.owner()}.",
+    )
+    assert f"chown -R $(id -u) {well.lake}" in found.mend
+
+
+def test_an_inbox_that_cannot_be_read_is_wrong(well: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    deny(monkeypatch, well.inbox)
+    wrong = Finding(Level.WRONG, f"{well.inbox} cannot be read by this user.", f"chmod -R u+rX {well.inbox}")
+    assert only(well) == wrong
+
+
+def test_reports_that_cannot_be_written_are_wrong(well: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = well.root / "reports"
+    folder.mkdir()
+    deny(monkeypatch, folder)
+    assert (only(well).level, "no report is written" in only(well).mend) == (Level.WRONG, True)
+
+
+def test_a_zone_that_the_machine_does_not_know_is_wrong(well: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "available_timezones", lambda: {"Europe/London"})
+    found = only(well)
+    assert "data of time zone Europe/Berlin is missing" in found.what
+    assert found.mend == "pip install tzdata"
+
+
 def test_a_stamp_without_its_part_is_wrong_and_names_the_day(well: Home) -> None:
     Lake(well.lake).remove(HRV_TABLE, Key("P1", DAY))
     found = only(well)
@@ -120,6 +162,17 @@ def test_a_damaged_database_is_wrong(well: Home, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(doctor, "EXAMINATIONS", (doctor._databases,))
     (well.mlflow / "mlflow.db").write_bytes(b"this is no database" * 100)
     assert "is damaged" in only(well).what
+
+
+def test_a_database_with_a_torn_page_is_wrong(well: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "EXAMINATIONS", (doctor._databases,))
+    path = well.mlflow / "mlflow.db"
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // 2 // 4096 * 4096)
+        file.write(b"\xff" * 4096 * 8)
+    found = only(well)
+    assert "mlflow.db is damaged" in found.what
+    assert "put back a copy" in found.mend
 
 
 @pytest.fixture

@@ -52,6 +52,18 @@ def test_a_run_whose_day_was_made_anew_goes_and_the_latest_of_each_day_stays(ins
     assert instance.get_run_by_id(again).tags[CLEARED_TAG] == "cleared"
 
 
+def test_what_old_steps_printed_goes_with_their_run(instance: dg.DagsterInstance) -> None:
+    gone, kept = run(instance, "2026-03-02"), run(instance, "2026-03-02")
+    printed = [Path(instance.storage_directory()) / run_id / "compute_logs" / "signals.out" for run_id in (gone, kept)]
+    for path in printed:
+        path.parent.mkdir(parents=True)
+        path.write_text("working …")
+    clean_runs(instance, datetime.now(UTC) - timedelta(days=7))
+    assert [path.exists() for path in printed] == [True, True]
+    clean_runs(instance, LATER)
+    assert [path.parent.parent.exists() for path in printed] == [False, False]
+
+
 def test_a_second_cleaning_finds_nothing_more(instance: dg.DagsterInstance) -> None:
     run(instance, "2026-03-02")
     clean_runs(instance, LATER)
@@ -154,6 +166,9 @@ def test_old_files_go_and_data_stays(home: Home, study: Study, instance: dg.Dags
         old(home.root / "reports" / "2025-01-01.html", 400),
         old(home.root / "logs" / "2026-01-01.log", 100),
         old(home.scratch / "learning" / "abc" / "checkpoint.safetensors", 20),
+        old(home.root / "reports" / "days" / "P1_2026-03-02.html", 61),
+        old(home.root / "reports" / ".tmp-9-latest.html", 2),
+        old(home.mlflow / "mlflow.db.new", 2),
     ]
     kept = [
         old(home.lake / "hrv" / "date=2026-03-02" / "part.parquet", 900),
@@ -161,9 +176,11 @@ def test_old_files_go_and_data_stays(home: Home, study: Study, instance: dg.Dags
         old(home.inbox / "P1" / ".tmp-dump.zip", 900),
         old(home.root / "reports" / "2026-05-01.html", 31),
         old(home.scratch / "learning" / "def" / "checkpoint.safetensors", 1),
+        old(home.root / "reports" / "days" / "P1_2026-05-02.html", 30),
+        old(home.mlflow / "artifacts" / "model.safetensors", 900),
     ]
     done = clean(home, study, instance, NOW)
-    assert (done.files, done.bytes) == (4, 40)
-    assert [p.exists() for p in gone] == [False] * 4
-    assert [p.exists() for p in kept] == [True] * 5
+    assert (done.files, done.bytes) == (7, 70)
+    assert [p.exists() for p in gone] == [False] * 7
+    assert [p.exists() for p in kept] == [True] * 7
     assert not (home.scratch / "learning" / "abc").exists()

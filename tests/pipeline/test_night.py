@@ -1,6 +1,7 @@
 import errno
 import io
 import os
+from datetime import timedelta
 
 import dagster as dg
 import pytest
@@ -56,6 +57,22 @@ def test_every_day_of_a_range_gets_its_materialization(home: Home, study: Study,
     run_night(home, study, console, toy.stages, toy.look)
     with instance(home) as storage:
         assert storage.get_materialized_partitions(dg.AssetKey("hrv")) == {"2026-03-02", "2026-03-03"}
+
+
+def test_a_month_of_days_is_one_run_and_a_night_that_failed_later_computes_none_of_them_again(
+    home: Home, study: Study, toy: Toy, console: Console
+) -> None:
+    month = [MONDAY + timedelta(days=n) for n in range(31)]
+    toy.new, toy.fail = [f"{day}.zip" for day in month], True
+    with pytest.raises(NightFailedError):
+        run_night(home, study, console, toy.stages, toy.look)
+    with instance(home) as storage:
+        assert storage.get_materialized_partitions(dg.AssetKey("hrv")) == {str(day) for day in month}
+    toy.fail = False
+    run_night(home, study, console, toy.stages, toy.look)
+    assert toy.computed == [(str(month[0]), str(month[-1]))]
+    ended = [(job, status.value) for job, status in runs(home)]
+    assert ended == [("ingest", "SUCCESS"), ("nightly", "FAILURE"), ("learning", "SUCCESS")]
 
 
 def test_only_learning_runs_where_only_learning_is_due(home: Home, study: Study, toy: Toy, console: Console) -> None:

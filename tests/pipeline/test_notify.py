@@ -141,7 +141,34 @@ def test_a_failed_run_is_told_without_a_word_of_the_errors_message(
     assert after_run(instance, run(instance, fail=True), study) == []
     [post] = hook.posts
     assert "drift: ValueError." in post["text"]
-    assert not any(word in post["text"] for word in SECRET.split() if word not in {"and", "felt"})
+    assert told_of(SECRET, post["text"]) == []
+
+
+def test_a_red_check_is_told_without_a_word_of_what_it_found(
+    instance: dg.DagsterInstance, study: Study, hook: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(WEBHOOK_VARIABLE, address(hook))
+    assert after_run(instance, run(instance, passed=False), study) == []
+    [post] = hook.posts
+    assert post["text"].startswith("*study: a check turned red in nightly*\n• drift: steady – no\n")
+    assert told_of(SECRET, post["text"]) == []
+
+
+@pytest.mark.parametrize("fault", [{"fail": True}, {"passed": False}])
+def test_a_mail_holds_no_word_of_it_either(
+    instance: dg.DagsterInstance, study: Study, tmp_path: Path, fault: dict[str, bool]
+) -> None:
+    with letters(tmp_path) as inbox:
+        mailing = study.model_copy(update={"notify": mailed(inbox)})
+        assert after_run(instance, run(instance, **fault), mailing) == []
+    [letter] = inbox.letters
+    assert "drift" in letter
+    assert told_of(SECRET, letter) == []
+
+
+def told_of(secret: str, text: str) -> list[str]:
+    """Words of an error's or a check's own message that stand in a notice."""
+    return [word for word in secret.split() if word not in {"and", "felt"} and word in text]
 
 
 def test_a_check_is_told_when_it_turns_red_and_not_while_it_stays_red(

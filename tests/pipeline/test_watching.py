@@ -1,9 +1,13 @@
+import os
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
 import typer
+from dagster._utils.schedules import cron_string_iterator
 from typer.testing import CliRunner
 
 from assets.study import HOME_VARIABLE, Home, Study
@@ -57,6 +61,15 @@ def test_morning_and_house_keeping_keep_the_studys_hours(home: Home, study: Stud
     }
 
 
+def test_house_keeping_comes_round_once_a_week_if_nobody_says_otherwise(home: Home, study: Study) -> None:
+    [_, tidy] = watching(home, study).schedules
+    start = datetime(2026, 3, 2, tzinfo=ZoneInfo("Europe/Berlin"))  # the clocks change on the 29th
+    ticks = cron_string_iterator(start.timestamp(), tidy.cron_schedule, tidy.execution_timezone)
+    assert [f"{next(ticks):%a %d %H:%M}" for _ in range(5)] == [
+        "Sun 08 12:00", "Sun 15 12:00", "Sun 22 12:00", "Sun 29 12:00", "Sun 05 12:00",
+    ]  # fmt: skip
+
+
 def test_a_study_that_is_switched_off_has_no_mornings(home: Home, study: Study) -> None:
     off = study.model_copy(update={"schedule": study.schedule.model_copy(update={"enabled": False})})
     assert {s.default_status for s in watching(home, off).schedules} == {dg.DefaultScheduleStatus.STOPPED}
@@ -86,10 +99,33 @@ def test_a_night_that_worked_is_not_told(study: Study, instance: dg.DagsterInsta
     assert hook.posts == []
 
 
-def test_house_keeping_runs_as_a_job(home: Home, study: Study, instance: dg.DagsterInstance) -> None:
-    home.root.mkdir()
+def test_a_check_that_turned_red_in_a_night_that_worked_is_posted(
+    study: Study, instance: dg.DagsterInstance, hook: Inbox
+) -> None:
+    @dg.asset(check_specs=[dg.AssetCheckSpec("nothing_drifted", asset="drift")])
+    def drift() -> dg.MaterializeResult:
+        found = dg.AssetCheckResult(check_name="nothing_drifted", passed=False, description="P007 sleeps 3 h")
+        return dg.MaterializeResult(check_results=[found])
+
+    whole = dg.Definitions(assets=[drift], jobs=[dg.define_asset_job("nightly", "*")])
+    result = whole.resolve_job_def("nightly").execute_in_process(instance=instance)
+    event = result.get_run_success_event()
+    red_checks(study)(dg.build_run_status_sensor_context("red_checks", event, instance, result.dagster_run))
+    [post] = hook.posts
+    assert post["text"].startswith("*study: a check turned red in nightly*\n• drift: nothing drifted – no\n")
+    assert "P007" not in post["text"]
+
+
+def test_house_keeping_runs_as_a_job_and_says_what_went(home: Home, study: Study, instance: dg.DagsterInstance) -> None:
+    left = home.scratch / "learning" / "abc" / "checkpoint.safetensors"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"x" * 10)
+    os.utime(left, (0, 0))
     [_, tidy] = watching(home, study).jobs
-    assert tidy.execute_in_process(instance=instance).success
+    done = tidy.execute_in_process(instance=instance)
+    assert done.success
+    assert not left.exists()
+    assert any("files 1, bytes 10" in (entry.user_message or "") for entry in instance.all_logs(done.run_id))
 
 
 @pytest.fixture

@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -5,6 +6,9 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import numpy as np
 import pytest
+from dagster._core.definitions.freshness_evaluator import CronFreshnessPolicyEvaluator
+from dagster._core.loader import LoadingContextForTest
+from dagster._core.test_utils import freeze_time
 
 from assets.lake import Key, Lake
 from assets.monitoring.report_assets import DATA, assets
@@ -97,6 +101,30 @@ def test_the_report_is_due_every_morning_in_the_studys_zone(home: Home, study: S
     [report] = [a for a in assets(home, study) if dg.AssetKey("report") in a.keys]
     policy = next(iter(report.specs)).freshness_policy
     assert (policy.deadline_cron, policy.timezone) == (study.report.deadline, "Europe/Berlin")
+
+
+def test_a_morning_without_a_report_turns_its_freshness_red_at_the_deadline_and_a_report_green_again(
+    home: Home, study: Study, instance: dg.DagsterInstance
+) -> None:
+    """Judged by the evaluator of Dagster's own daemon, on the study's clock; the deadline is 08:00."""
+    node = dg.Definitions(assets=[*assets(home, study), *SPECS]).resolve_asset_graph().get(dg.AssetKey("report"))
+
+    def fresh(day: int, hour: int, minute: int = 0) -> str:
+        with freeze_time(datetime(2026, 3, day, hour, minute, tzinfo=ZoneInfo(study.timezone))):
+            found = CronFreshnessPolicyEvaluator().evaluate_freshness(LoadingContextForTest(instance), node)
+            return asyncio.run(found).value
+
+    def written(day: int, hour: int) -> None:
+        with freeze_time(datetime(2026, 3, day, hour, tzinfo=ZoneInfo(study.timezone))):
+            instance.report_runless_asset_event(dg.AssetMaterialization("report"))
+
+    assert fresh(2, 9) == "UNKNOWN"
+    written(2, 7)
+    assert [fresh(2, 9), fresh(3, 7, 59), fresh(3, 8, 1)] == ["PASS", "PASS", "FAIL"]
+    written(3, 10)
+    assert [fresh(3, 10, 1), fresh(4, 8, 1)] == ["PASS", "FAIL"]
+    written(29, 4)  # the night of the clock change: three in the morning was left out
+    assert [fresh(29, 8, 1), fresh(30, 8, 1)] == ["PASS", "FAIL"]
 
 
 def _made(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, dg.MetadataValue]]:
