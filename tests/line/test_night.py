@@ -38,14 +38,16 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = (home / "study.toml").read_text()
     quick = {
         "max_epochs = 200": "max_epochs = 3",
-        "min_answers = 100": "min_answers = 20",
+        "min_answers = 100": "min_answers = 10",
+        "members = 4": "members = 1",
+        "trees = 120": "trees = 20",
         "day_pages = 12": "day_pages = 1",
     }
     for usual, here in quick.items():
         assert usual in settings
         settings = settings.replace(usual, here)
     (home / "study.toml").write_text(settings)
-    macromicro(home, "simulate", "--participants", "3", "--days", "3", "--seed", "7")
+    macromicro(home, "simulate", "--participants", "3", "--days", "2", "--seed", "7")
     max((home / "inbox" / "P002" / "e4").glob("*.zip")).rename(home / "held-back.zip")
     return home
 

@@ -12,7 +12,11 @@ ITEMS = ("happy", "sad")
 
 def study_of(**training: object) -> Study:
     return Study.model_validate(
-        {"study": {"timezone": "UTC"}, "items": {n: {} for n in ITEMS}, "training": {"max_epochs": 0, **training}}
+        {
+            "study": {"timezone": "UTC"},
+            "items": {n: {} for n in ITEMS},
+            "training": {"max_epochs": 0, "members": 1, "trees": 20, **training},
+        }
     )
 
 
