@@ -107,11 +107,10 @@ def events_once(weighed: Sequence[tuple[str, int, Events]]) -> list[tuple[str, E
 
 
 def _points_once(ordered: list[tuple[str, Events]]) -> Iterator[tuple[str, Events]]:
-    seen: set[tuple[int, float]] = set()
+    seen = np.zeros(0, np.int64)
     for dump, events in ordered:
-        keys = list(zip(events.time_us.tolist(), np.nan_to_num(events.value, nan=-1.0).tolist(), strict=True))
-        new = np.array([k not in seen for k in keys], dtype=np.bool_)
-        seen.update(keys)
+        new = ~np.isin(events.time_us, seen)
+        seen = np.union1d(seen, events.time_us)
         if new.any():
             yield dump, events.take(new)
 

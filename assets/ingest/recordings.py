@@ -137,7 +137,7 @@ class _Dumps:
 
 RECORDINGS = Unit(
     name="recordings",
-    code="1",
+    code="2",
     tables=(SIGNALS, EVENTS, VOICE_CLIPS, SELF_REPORTS, DAILY_VALUES),
     compute=compute,
     whole_participant=True,

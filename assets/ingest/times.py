@@ -27,7 +27,7 @@ _COMPACT = re.compile(
     + "$"
 )
 _DAY_FIRST = re.compile(rf"^(?P<a>\d{{1,2}})[./-](?P<b>\d{{1,2}})[./-](?P<y>\d{{4}})(?:[T\s,]+{_CLOCK}{_ZONE})?$")
-_NUMBER = re.compile(r"^\d{9,19}(?:\.\d+)?$")
+_NUMBER = re.compile(r"^(?:\d{9,19}(?:\.\d+)?|\d(?:\.\d+)?[eE]\+?(?:9|1[0-8]))$")
 # Abbreviations that mean one offset wherever studies write them (hours); others are refused rather than guessed.
 _ABBREVIATIONS = {
     "UTC": 0.0, "GMT": 0.0, "WET": 0.0, "WEST": 1.0, "CET": 1.0, "CEST": 2.0, "MEZ": 1.0, "MESZ": 2.0, "EET": 2.0,
@@ -41,7 +41,8 @@ def parse(text: str, *, day_first: bool | None = None) -> datetime | int | None:
     """One time as written: a datetime (naive where it names no zone), epoch µs, or None.
 
     Args:
-        text: ISO 8601 and its relatives, `31.01.2026 09:15`, compact `20260131T091500Z`, epoch in s, ms, µs or ns.
+        text: ISO 8601 and its relatives, `31.01.2026 09:15`, compact `20260131T091500Z`, epoch in s, ms, µs or ns
+            (Java writes `1.7698509E9`).
         day_first: how to read `03/04/2026`; None refuses it unless one of the two is above 12.
     """
     return _parse(text.strip().strip("\"'").strip().replace("\u202f", " ").replace("\xa0", " "), day_first)
@@ -50,7 +51,7 @@ def parse(text: str, *, day_first: bool | None = None) -> datetime | int | None:
 @lru_cache(maxsize=100_000)
 def _parse(text: str, day_first: bool | None) -> datetime | int | None:  # noqa: FBT001 (a cache key)
     if _NUMBER.match(text) and not (len(text) in {12, 14} and text.startswith(("19", "20"))):
-        return epoch_us(float(text)) if "." in text else epoch_us(int(text))
+        return epoch_us(int(text)) if text.isdecimal() else epoch_us(float(text))
     match = _YEAR_FIRST.match(text) or _COMPACT.match(text)
     if match:
         return _built(match, int(match["m"]), int(match["d"]))

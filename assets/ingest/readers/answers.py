@@ -24,9 +24,13 @@ from assets.study import PARTICIPANT_PATTERN, Item
 
 MISSING = {
     "", "na", "n/a", "nan", "null", "none", "-", ".", "missing", "skipped", "#n/a", "<na>", "n.a.", "not answered",
-    "[not completed]",
+    "[not completed]", "not_presented", "no_answer_selected",
 }  # fmt: skip
 MISSING_CODES = {float(c) for c in (9999, 9998, 999, 998, 99, 98, 88, 77, -1, -2, -9, -77, -88, -99, -999, -9999)}
+# What m-Path and others write behind an item's name.
+_KIND_OF_QUESTION = (
+    r"_(?:slider\w*|score|value|num|smiley|yesno|open|steps|(?:(?:multiple|image)choice_)?(?:likert|index)|likert)$"
+)
 _WORDS = {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
 
 
@@ -54,7 +58,8 @@ def known_items(context: Context) -> dict[str, str]:
 def item_named(text: str, items: Mapping[str, str]) -> str | None:
     """The item that an export means by a column or question, or None.
 
-    Exports decorate names: `mood[happy]` and `G01Q02. happy` (LimeSurvey), `value.happy` (RADAR), `happy_slider`.
+    Exports decorate names: `mood[happy]` and `G01Q02. happy` (LimeSurvey), `value.happy` (RADAR), `happy_slider`,
+    `happy_multipleChoice_index` (m-Path).
     """
     inside = re.search(r"\[([^\]]+)\]", text)
     forms = [
@@ -64,7 +69,7 @@ def item_named(text: str, items: Mapping[str, str]) -> str | None:
         text.rsplit(".", 1)[-1],
         text.rsplit("/", 1)[-1],
     ]
-    forms.append(re.sub(r"_(?:slider\w*|score|value|num|likert)$", "", text, flags=re.IGNORECASE))
+    forms.append(re.sub(_KIND_OF_QUESTION, "", text, flags=re.IGNORECASE))
     return next((items[plain(f)] for f in forms if plain(f) in items), None)
 
 

@@ -1,14 +1,15 @@
 """Fitbit: the JSON of Takeout and the API (`fitbit_json.py`), and CSV tables of Takeout, Fitabase and the web.
 
 A table is known by its header. Tables with a row a day become daily values, those with a time a row events. Times
-with `Z` or an offset mean what they say, others are the wearer's wall clock. Positions (tracks of exercises) are not
-read.
+with `Z` or an offset mean what they say, others are the wearer's wall clock. A phone's steps in a table of several
+recorders are events of their own kind, since both counted the same walk. Positions (tracks of exercises) are not read.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 
 import numpy as np
 import polars as pl
@@ -24,12 +25,16 @@ from assets.ingest.readers.text_tables import TextTable, decoded, header, parse_
 from assets.ingest.readers.written_times import written_us
 from assets.ingest.recording import Recording, Times
 from assets.ingest.source import Source
-from assets.ingest.times import days_first, parse
+from assets.ingest.times import days_first, parse, to_us
 
+_RMSSD = "rootmeansquareofsuccessivedifferences"
 # header: column of times, and which column is which kind
 _POINTS: tuple[tuple[frozenset[str], str, Mapping[str, str]], ...] = (
     (frozenset({"timestamp", "beatsperminute"}), "timestamp", {"beatsperminute": "hr"}),
     (frozenset({"timestamp", "steps", "datasource"}), "timestamp", {"steps": "steps"}),
+    (frozenset({"timestamp", "oxygensaturationpercentage"}), "timestamp", {"oxygensaturationpercentage": "spo2"}),
+    (frozenset({"timestamp", _RMSSD + "milliseconds"}), "timestamp", {_RMSSD + "milliseconds": "rmssd"}),
+    (frozenset({"timestamp", _RMSSD + "ms"}), "timestamp", {_RMSSD + "ms": "rmssd"}),
     (
         frozenset({"timestamp", "rmssd", "coverage"}),
         "timestamp",
@@ -57,9 +62,13 @@ _DAILY_NAMES = frozenset({
     "restingheartrate", "sedentaryminutes", "lightlyactiveminutes", "veryactiveminutes",
 })  # fmt: skip
 _SECTIONS = frozenset({"activities", "sleep", "body", "foods"})
-_IDS = frozenset({"id", "sleeplogentryid", "logid", "participant", "userid"})
+_IDS = frozenset({"id", "sleeplogentryid", "logid", "participant", "userid", "datasource"})
 _AMERICAN = ("%m/%d/%Y %I:%M:%S %p", "%m/%d/%y %I:%M %p", "%m/%d/%Y %H:%M")
 _ASKS = re.compile(rb'"(?:item|question\w*|answers?)"\s*:', re.IGNORECASE)  # lists of answers have times and values too
+_NO_OXYGEN = 50.0  # the floor that stands where none could be measured
+_PHONES = re.compile(r"mobiletrack|phone|health (?:connect|kit)", re.IGNORECASE)  # recorders that are no wristband
+_SAME = {"resting_beats_per_minute": "resting_hr_bpm"}  # as the same export's JSON is called
+_DAYS = re.compile(r"daily[ _]resting")  # a value a day under the header of a value a second
 _Gather = Callable[[TextTable, Context, Gathered], None]
 
 
@@ -95,15 +104,18 @@ def _table_reader(names: Sequence[str], source: Source) -> _Gather | None:
     own = frozenset(names)
     for wanted, key, prefix in _DAILY:
         if wanted <= own:
-            return lambda table, _, into: _daily(table, key, prefix, into)
+            return lambda table, context, into: _daily(table, key, prefix, context.calendar, into)
+    name = source.name.lower().rsplit("!", 1)[-1].rsplit("/", 1)[-1]
+    if {"timestamp", "beatsperminute"} <= own and _DAYS.match(name):
+        return lambda table, context, into: _daily(table, "timestamp", "resting", context.calendar, into)
     for wanted, key, kinds in _POINTS:
         if wanted == own or (wanted <= own and "value" not in wanted):
             return lambda table, context, into: _points(table, key, kinds, context.calendar, into)
-    if own == {"timestamp", "value"} and "spo2" in source.name.lower().rsplit("!", 1)[-1]:
+    if own == {"timestamp", "value"} and "spo2" in name:
         return lambda table, context, into: _points(table, "timestamp", {"value": "spo2"}, context.calendar, into)
     date = next((n for n in _DATES if n in own), None)
     if date and len(own & _DAILY_NAMES) >= 2:
-        return lambda table, _, into: _daily(table, date, "", into)
+        return lambda table, context, into: _daily(table, date, "", context.calendar, into)
     return None
 
 
@@ -129,9 +141,23 @@ def _points(table: TextTable, key: str, kinds: Mapping[str, str], calendar: Cale
     names = [plain(n) for n in table.names]
     _one_person(table, names)
     times = _times(table.column(names.index(key)), calendar)
+    phone = np.array([bool(_PHONES.search(s)) for s in _column(table, names, "datasource")], np.bool_)
     for name, kind in kinds.items():
         if name in names:
-            into.points(kind, times, np.array([as_number(v) for v in table.column(names.index(name))]))
+            values = np.array([as_number(v) for v in table.column(names.index(name))])
+            if kind == "spo2":
+                measured = values != _NO_OXYGEN
+                into.told["minutes at 50 %, Fitbit's sign that no oxygen could be measured"] += int((~measured).sum())
+                into.points(kind, times[measured], values[measured])
+            elif kind == "steps":
+                into.points("steps_phone", times[phone], values[phone])
+                into.points(kind, times[~phone], values[~phone])
+            else:
+                into.points(kind, times, values)
+
+
+def _column(table: TextTable, names: Sequence[str], name: str) -> list[str]:
+    return table.column(names.index(name)) if name in names else [""] * len(table.rows)
 
 
 def _times(texts: Sequence[str], calendar: Calendar) -> Times:
@@ -143,10 +169,10 @@ def _times(texts: Sequence[str], calendar: Calendar) -> Times:
     return written_us(series, calendar)
 
 
-def _daily(table: TextTable, key: str, prefix: str, into: Gathered) -> None:
+def _daily(table: TextTable, key: str, prefix: str, calendar: Calendar, into: Gathered) -> None:
     names = [plain(n) for n in table.names]
     _one_person(table, names)
-    texts = [re.split(r"[T ]", t)[0] for t in table.column(names.index(key))]
+    texts = [_local_day(t, calendar) for t in table.column(names.index(key))]
     # Fitabase writes American dates; elsewhere a day above 12 says which comes first.
     american = False if key in {"activitydate", "sleepday"} else None
     first = days_first(texts)
@@ -158,7 +184,14 @@ def _daily(table: TextTable, key: str, prefix: str, into: Gathered) -> None:
             label = re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()).strip("_")
             label = label if not prefix or label.startswith(prefix) or prefix == "day" else f"{prefix}_{label}"
             for date, value in zip(dates, table.column(n), strict=True):
-                into.day(date, label[:60], value)
+                into.day(date, _SAME.get(label, label[:60]), value)
+
+
+def _local_day(text: str, calendar: Calendar) -> str:
+    """The date of a time: the wearer's where it names an offset, but midnight UTC stands for the date itself."""
+    written = re.split(r"[T ]", text)[0]
+    when = parse(text) if text.endswith("Z") and "T00:00:00" not in text else None
+    return str(calendar.day(to_us(when, calendar))) if isinstance(when, datetime) else written
 
 
 def _one_person(table: TextTable, names: Sequence[str]) -> None:
@@ -167,4 +200,4 @@ def _one_person(table: TextTable, names: Sequence[str]) -> None:
         raise DumpError(message)
 
 
-READER = Reader("fitbit", "2", _claims, read)
+READER = Reader("fitbit", "3", _claims, read)

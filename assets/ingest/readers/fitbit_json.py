@@ -172,7 +172,8 @@ def _sleep(rows: Sequence[Mapping[str, Any]], calendar: Calendar, into: Gathered
         if not isinstance(levels, dict):
             continue
         for stage, told in (levels.get("summary") or {}).items():
-            if isinstance(told, dict):
+            # A classic log sums minutes asleep and awake here once more, by another rule than above.
+            if isinstance(told, dict) and stage not in {"asleep", "awake"}:
                 into.day(day, f"sleep_minutes_{_plain(str(stage))}", told.get("minutes"), add=True)
         into.sleep(_stages(levels.get("data"), calendar), _stages(levels.get("shortData"), calendar))
 

@@ -2,8 +2,9 @@
 
 Which list an object comes from is told by its fields, since the API's answers do not name it. Heart rates are events;
 the five-minute series of a night (heart rate, rMSSD) and the minutes of a day (MET) are regular and become segments
-split where items are null (0 in v1). Scores, their contributors and other numbers of a day become daily values.
-Times carry an offset; personal data, locations of workouts and texts are not read.
+split where items are null (0 in v1). Scores, their contributors and other numbers of a day become daily values. A
+night belongs to the day on which it ends; v1 dates it, and the readiness after it, a day earlier.
+Times carry an offset; personal data, sessions, workouts with their locations, and texts are not read.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date as Date
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
@@ -29,7 +30,7 @@ from assets.ingest.times import parse, to_us
 
 _LOOKS = re.compile(
     rb'"(?:bedtime_start|sleep_phase_5_min|hypnogram_5min|rmssd_5min|met_1min|class_5_min|spo2_percentage|stress_high'
-    rb'|contributors|recovery_index|non_wear_time|vascular_age)"\s*:'
+    rb'|contributors|(?:score_)?recovery_index|non_wear_time|vascular_age)"\s*:'
     rb'|\{[^{}]*"bpm"\s*:\s*\d+[^{}]*"source"\s*:\s*"(?:awake|rest|sleep|session|live|workout)"'
 )
 _PHASES = {"1": DEEP, "2": LIGHT, "3": REM, "4": AWAKE}
@@ -42,13 +43,22 @@ _KINDS = (
     ("vascular_age", "cardiovascular_age"),
     ("vo2_max", "vo2max"),
     ("temperature_deviation", "readiness"),
+    ("score_recovery_index", "readiness"),
     ("steps", "activity"),
 )
 _CONTRIBUTORS = (("deep_sleep", "sleep"), ("hrv_balance", "readiness"), ("recovery_index", "readiness"),
                  ("meet_daily_targets", "activity"), ("daytime_recovery", "resilience"))  # fmt: skip
 _SERIES = {"heart_rate": ("hr_5min", "bpm"), "hrv": ("rmssd_5min", "ms"), "met": ("met", "MET")}
 _SERIES_V1 = {"hr_5min": ("hr_5min", "bpm"), "rmssd_5min": ("rmssd_5min", "ms"), "met_1min": ("met", "MET")}
-_NOT_VALUES = {"period", "is_longest", "timezone", "low_battery_alert", "bedtime_start_delta", "bedtime_end_delta"}
+_NOT_VALUES = {
+    "period",
+    "period_id",
+    "is_longest",
+    "timezone",
+    "low_battery_alert",
+    "bedtime_start_delta",
+    "bedtime_end_delta",
+}
 
 
 def _claims(source: Source) -> bool:
@@ -66,7 +76,7 @@ def read(source: Source, context: Context) -> Recording:
     for entry in _entries(read_json(source)):
         if "bpm" in entry and "timestamp" in entry:
             rates.append((_us(entry["timestamp"], context.calendar), as_number(entry["bpm"])))
-        elif "day" in entry or "summary_date" in entry:
+        elif ("day" in entry or "summary_date" in entry) and _kind(entry):
             segments += _day(entry, context.calendar, found)
         else:
             unknown += 1
@@ -95,12 +105,14 @@ def _entries(document: Any) -> Iterator[dict[str, Any]]:
 def _day(entry: Mapping[str, Any], calendar: Calendar, into: Gathered) -> Iterator[Segment]:
     """One object that belongs to a day: its numbers, and the series in it."""
     kind, day = _kind(entry), _date(entry.get("day") or entry.get("summary_date"))
+    if day is not None and "summary_date" in entry and kind in {"sleep", "readiness"}:
+        day += timedelta(days=1)
     if kind == "sleep" and "bedtime_start" in entry:
         _phases(entry, calendar, into)
     main = entry.get("type", "long_sleep") == "long_sleep" and entry.get("is_longest", 1) == 1
     if main or kind != "sleep":
         for name, value in _numbers(entry):
-            into.day(day, f"{kind}_{name}" if kind else name, value)
+            into.day(day, f"{kind}_{name}", value)
     for key, (signal, unit) in _SERIES.items():
         series = entry.get(key)
         if isinstance(series, dict) and isinstance(series.get("items"), list):
@@ -166,4 +178,4 @@ def _date(value: Any) -> Date | None:
     return found.date() if isinstance(found, datetime) else None
 
 
-READER = Reader("oura", "1", _claims, read)
+READER = Reader("oura", "2", _claims, read)

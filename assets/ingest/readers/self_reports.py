@@ -26,15 +26,16 @@ from assets.study import Study
 PARTICIPANT_NAMES = (
     "participant", "participantid", "participantcode", "participantnumber", "pid", "ppid", "subject", "subjectid",
     "subjid", "subj", "studyid", "studycode", "token", "externalreference", "userid", "user", "recordid", "alias",
-    "connectionid", "code", "deviceid", "id",
+    "connectionid", "accesscode", "code", "deviceid", "id",
 )  # fmt: skip
 # In order of preference: when it was answered, then when it was begun, then when it was asked.
 TIME_NAMES = (
-    "timecompleted", "completedat", "completed", "completiontime", "answeredat", "answertime", "answered", "submitdate",
-    "submittedat", "submitted", "responsetime", "responsedatetime", "recordeddate", "finishedat", "endtime", "enddate",
-    "end", "time", "timestamp", "datetime", "timeutc", "utctime", "localtime", "dateandtime", "datestamp", "start",
-    "starttime", "started", "startedat", "startdate", "begin", "timestart", "prompttime", "promptedat",
-    "notificationtime", "timenotification", "scheduledtime", "scheduled", "timestampscheduled", "sent",
+    "timecompleted", "completedat", "completed", "completiontime", "answeredat", "answertime", "answered",
+    "submitdate", "datesubmitted", "submittedat", "submitted", "responsetime", "responsedatetime", "recordeddate",
+    "finishedat", "endtime", "enddate", "end", "time", "timestamp", "datetime", "timeutc", "utctime", "localtime",
+    "dateandtime", "datestamp", "datelastaction", "start", "starttime", "started", "startedat", "startdate",
+    "datestarted", "begin", "timestart", "prompttime", "promptedat", "notificationtime", "timenotification",
+    "scheduledtime", "scheduled", "timestampscheduled", "sent",
 )  # fmt: skip
 DATE_NAMES = ("date", "day", "answerdate", "responsedate")
 CLOCK_NAMES = ("time", "clock", "timeofday", "hour", "clocktime")
@@ -42,6 +43,7 @@ ZONE_NAMES = ("timezone", "tz", "zone", "utcoffset", "offset", "timezoneoffset")
 ITEM_NAMES = ("item", "question", "questionid", "variable", "questionname", "itemname", "scale", "key", "name")
 VALUE_NAMES = ("value", "answer", "response", "score", "rating", "result")
 _SHOWN = 8
+_SCORED = re.compile(r"likert$", re.IGNORECASE)  # what the study made an option worth, before its place in the list
 
 
 @dataclass(frozen=True)
@@ -88,15 +90,13 @@ def _read(table: TextTable, context: Context) -> Recording:
     found = _columns(table, names)
     item, value = _first(names, ITEM_NAMES), _first(names, VALUE_NAMES)
     items = known_items(context)
-    wide = {
-        n: known for n, text in enumerate(table.names) if n not in found.used and (known := item_named(text, items))
-    }
+    wide, others = _wide(table, found, items)
     if not wide and item is not None and value is not None:
         values, unknown = _long(table, item, value, items)
         understood = found.used | {item, value}
     else:
-        values, unknown = {known: table.column(n) for n, known in wide.items()}, []
-        understood = found.used | set(wide)
+        values, unknown = {known: table.column(n) for known, n in wide.items()}, []
+        understood = found.used | set(wide.values())
     if not values:
         message = f"none of its columns is an item of study.toml: it has {_listed(unknown or table.names)}; "
         message += f"the study has {_listed(context.study.items)} (an item's aliases may name what exports "
@@ -105,10 +105,27 @@ def _read(table: TextTable, context: Context) -> Recording:
     left = unknown or [table.names[n] for n, name in enumerate(names) if name and n not in understood]
     what = "questions" if unknown else "columns"
     remarks = [f"{what} that are no item of the study: {_listed(left)}"] if left else []
+    remarks += [f"several columns mean {name}: {table.names[wide[name]]} counts" for name in others]
     remarks += [f"{table.ragged} rows have more fields than the header, left out"] if table.ragged else []
     participants = table.column(found.who) if found.who is not None else None
     zones = table.column(found.zone) if found.zone is not None else None
     return answers(Rows(found.times, values, participants, zones), context, remarks)
+
+
+def _wide(table: TextTable, found: Found, items: dict[str, str]) -> tuple[dict[str, int], list[str]]:
+    """Each item's column, and the items that several columns mean: of these the one with most values counts."""
+    columns: dict[str, list[int]] = {}
+    for n, text in enumerate(table.names):
+        known = item_named(text, items) if n not in found.used else None
+        if known:
+            columns.setdefault(known, []).append(n)
+    best = {
+        name: max(
+            own, key=lambda n: (sum(bool(v) for v in table.column(n)), _SCORED.search(table.names[n]) is not None)
+        )
+        for name, own in columns.items()
+    }
+    return best, [name for name, own in columns.items() if len(own) > 1]
 
 
 def _long(
@@ -186,4 +203,4 @@ def _depends(study: Study) -> object:
     return {name: item.model_dump(mode="json") for name, item in study.items.items()}
 
 
-READER = Reader("self_reports", "2", _claims, read, _depends)
+READER = Reader("self_reports", "3", _claims, read, _depends)

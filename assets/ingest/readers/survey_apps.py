@@ -1,22 +1,29 @@
 """What survey apps do differently: turns their exports into plain tables of participant, time and items.
 
 m-Path writes seconds on the participant's *own* clock; RADAR-base nests answers by number; AWARE keeps the question in
-a JSON field; Beiwe writes one file a survey and its time only in the file name; Qualtrics has three header rows. Each
-is known by its columns; a table of no known app passes unchanged.
+a JSON field; Beiwe writes one file a survey and its time only in the file name; REDCap puts several forms into a row,
+each with its own time; Qualtrics has three header rows. Each is known by its columns; a table of no known app passes
+unchanged.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
+from assets.errors import DumpError
+from assets.ingest.readers.gathered import as_number
 from assets.ingest.readers.text_tables import TextTable, plain
 from assets.ingest.source import Source
 
 _MPATH = {"timestampscheduled", "timestampsent", "timestampstart", "timestampstop"}
+_MPATH_ASIDE = {"timezoneoffset", "deltautc", "originaltimestampsent"}
+_FARTHEST_S, _QUARTER_S = 14 * 3600, 900
 _BEIWE_TIME = re.compile(r"(\d{4}-\d{2}-\d{2})[ T_](\d{2})[_:-](\d{2})[_:-](\d{2})(?:[+_]00[_:-]?00)?")
+_ESM_NAMES = ("esm_id", "esm_trigger", "esm_title", "esm_instructions")
 _AWARE_ANSWERED = {"2", "2.0", ""}
 
 
@@ -28,6 +35,8 @@ def is_beiwe(names: Sequence[str]) -> bool:
 def adapted(table: TextTable, source: Source) -> TextTable:
     """The table with one row a prompt or answer, and its time on a clock that the reader understands."""
     names = {plain(n) for n in table.names}
+    if len(_redcap_forms(table.names)) > 1:
+        return _redcap(table, source)
     for known, adapt in _APPS:
         if known(names):
             return adapt(table, source)
@@ -35,22 +44,39 @@ def adapted(table: TextTable, source: Source) -> TextTable:
 
 
 def _mpath(table: TextTable, source: Source) -> TextTable:
-    """Seconds since 1970 *of the local clock* become local times without an offset."""
+    """Seconds since 1970 *of the local clock* become times with the phone's own offset, which stands beside them."""
     del source
-    clocks = [n for n, name in enumerate(table.names) if plain(name) in _MPATH]
-    drop = {"timezoneoffset", "deltautc", "originaltimestampsent"}
-    kept = [n for n, name in enumerate(table.names) if plain(name) not in drop]
-    rows = [[_local(row[n]) if n in clocks else row[n] for n in kept] for row in table.rows]
+    where = {plain(name): n for n, name in enumerate(table.names)}
+    clocks = {n for name, n in where.items() if name in _MPATH}
+    choices = {n for name, n in where.items() if name.endswith(("choiceindex", "choicelikert"))}
+    kept = [n for n, name in enumerate(table.names) if plain(name) not in _MPATH_ASIDE]
+    zone = where.get("timezoneoffset")
+    rows = []
+    for row in table.rows:
+        offset = _offset(row[zone]) if zone is not None else ""
+        told = {n: _local(row[n], offset) for n in clocks}
+        told |= {n: row[n].replace(",", " and ") for n in choices if "," in row[n]}  # no number with a comma
+        rows.append([told.get(n, row[n]) for n in kept])
     renamed = {"timestampstop": "completed", "timestampstart": "started", "timestampsent": "sent"}
     names = [renamed.get(plain(table.names[n]), table.names[n]) for n in kept]
     return TextTable(tuple(names), rows, table.ragged)
 
 
-def _local(text: str) -> str:
+def _local(text: str, offset: str) -> str:
     try:
-        return datetime.fromtimestamp(float(text), UTC).replace(tzinfo=None).isoformat(" ")
+        seconds = float(text)
+        return f"{datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat(' ')}{offset}" if seconds else ""
     except (ValueError, OverflowError, OSError):
         return ""
+
+
+def _offset(text: str) -> str:
+    """An offset in seconds as times are written (`+02:00`); nothing where it is none that any place has."""
+    seconds = as_number(text)
+    if not abs(seconds) <= _FARTHEST_S or seconds % _QUARTER_S:
+        return ""
+    hours, minutes = divmod(int(abs(seconds)) // 60, 60)
+    return f"{'-' if seconds < 0 else '+'}{hours:02d}:{minutes:02d}"
 
 
 def _radar(table: TextTable, source: Source) -> TextTable:
@@ -87,35 +113,76 @@ def _radar_flat(table: TextTable, source: Source) -> TextTable:
 
 
 def _aware(table: TextTable, source: Source) -> TextTable:
-    """One ESM question a row: its name lies in a JSON field, 0 as answer time means none."""
+    """One ESM question a row, named in a JSON field or (iOS) in columns; 0 as answer time means none.
+
+    A question has several names, and which of them is the study's item is not known here: each becomes a row.
+    """
     del source
     where = {plain(name): n for n, name in enumerate(table.names)}
     answered = where.get("doubleesmuseranswertimestamp", where.get("timestamp", 0))
-    rows = [
-        [row[where["deviceid"]], row[answered], _esm_question(row[where["esmjson"]]), row[where["esmuseranswer"]]]
-        for row in table.rows
-        if row[where["esmstatus"]].strip() in _AWARE_ANSWERED and row[answered].strip() not in {"0", "0.0", ""}
-    ]
+    rows = []
+    for row in table.rows:
+        if row[where["esmstatus"]].strip() in _AWARE_ANSWERED and row[answered].strip() not in {"0", "0.0", ""}:
+            told = _esm(row[where["esmjson"]]) if "esmjson" in where else {}
+            told |= {key: row[where[plain(key)]] for key in _ESM_NAMES if _has(row, where, plain(key))}
+            named = dict.fromkeys(str(told[key]) for key in _ESM_NAMES if told.get(key))
+            fixed = row[where["deviceid"]], row[answered]
+            rows += [[*fixed, name, row[where["esmuseranswer"]]] for name in named]
     return TextTable(("participant", "time", "item", "value"), rows, table.ragged)
 
 
-def _esm_question(text: str) -> str:
+def _has(row: Sequence[str], where: Mapping[str, int], name: str) -> bool:
+    """Whether a row has a column of that name with something in it."""
+    return name in where and bool(row[where[name]].strip())
+
+
+def _esm(text: str) -> dict[str, Any]:
     try:
         told = json.loads(text)
     except ValueError:
-        return ""
-    return str(next((told[k] for k in ("esm_id", "esm_trigger", "esm_title", "esm_instructions") if told.get(k)), ""))
+        return {}
+    inner = told.get("esm", told) if isinstance(told, dict) else {}
+    return inner if isinstance(inner, dict) else {}
 
 
 def _beiwe(table: TextTable, source: Source) -> TextTable:
     """One survey a file, one question a row, the UTC time in the file's name."""
     where = {plain(name): n for n, name in enumerate(table.names)}
+    if {"timestamp", "surveyid"} <= set(where):
+        message = (
+            "Beiwe's survey_timings, a log of every tap with answers that were still changed: the answers that count "
+            "stand in survey_answers"
+        )
+        raise DumpError(message)
     match = _BEIWE_TIME.search(source.name)
     when = f"{match[1]}T{match[2]}:{match[3]}:{match[4]}Z" if match else ""
     rows = [
         [when, row[where[key]], row[where["answer"]]] for row in table.rows for key in ("questionid", "questiontext")
     ]
     return TextTable(("time", "item", "value"), rows, table.ragged)
+
+
+def _redcap(table: TextTable, source: Source) -> TextTable:
+    """A row a form: REDCap writes all forms of an event into one row, each between its own time and `…_complete`."""
+    del source
+    forms = _redcap_forms(table.names)
+    inside = {n for at, end in forms for n in range(at, end + 1)}
+    fixed = [n for n in range(len(table.names)) if n not in inside]
+    fields = [n for at, end in forms for n in range(at + 1, end)]
+    rows = []
+    for row in table.rows:
+        for at, end in forms:
+            if any(row[n].strip() for n in range(at, end)):
+                own = [row[n] if at < n < end else "" for n in fields]
+                rows.append([*(row[n] for n in fixed), row[at], *own])
+    return TextTable((*(table.names[n] for n in fixed), "time", *(table.names[n] for n in fields)), rows, table.ragged)
+
+
+def _redcap_forms(names: Sequence[str]) -> list[tuple[int, int]]:
+    """Where each form with a time begins (`mood_timestamp`) and ends (`mood_complete`)."""
+    ends = {name.removesuffix("_complete"): n for n, name in enumerate(names) if name.endswith("_complete")}
+    starts = {name.removesuffix("_timestamp"): n for n, name in enumerate(names) if name.endswith("_timestamp")}
+    return [(at, ends[form]) for form, at in starts.items() if at < ends.get(form, -1)]
 
 
 def _qualtrics(table: TextTable, source: Source) -> TextTable:
@@ -131,7 +198,7 @@ _APPS: tuple[tuple[_Known, _Adapt], ...] = (
     (lambda names: len(names & _MPATH) >= 2, _mpath),
     (lambda names: "valueanswers0questionid" in names, _radar),
     (lambda names: any(n.startswith(("valuetime", "keyuserid")) for n in names), _radar_flat),
-    (lambda names: {"deviceid", "esmjson", "esmuseranswer", "esmstatus"} <= names, _aware),
+    (lambda names: {"deviceid", "esmuseranswer", "esmstatus"} <= names, _aware),
     (lambda names: {"questionid", "questiontext", "answer"} <= names, _beiwe),
     (lambda names: {"recordeddate", "startdate", "responseid"} <= names, _qualtrics),
 )

@@ -9,6 +9,8 @@ is dated as clips are, by a sidecar or its name. Texts of markers are dropped.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +28,10 @@ from assets.ingest.source import Source
 from assets.ingest.times import parse, to_us
 
 _OUTLIER_S = 1e-3
+_ANEW_S = 1.0  # an offset that jumps further is another clock
 _ENOUGH_FOR_RATE = 10
+
+Offsets = NDArray[np.float64]  # (n, 2): when on the sender's clock, and what leads to the recorder's
 
 
 def _claims(source: Source) -> bool:
@@ -63,10 +68,35 @@ def read(source: Source, context: Context) -> Recording:
 
 def _recorder_times(stream: Stream) -> NDArray[np.float64]:
     """A stream's times on the recorder's clock: its own, corrected by a line through the offsets."""
-    times = stream.times()
-    if not stream.offsets:
+    times, runs = stream.times(), _runs_of_a_clock(stream)
+    if not runs:
         return times
-    at, offset = np.array(stream.offsets).T
+    parts = _parts_of_a_clock(times, runs)
+    return np.concatenate([_corrected(part, run) for part, run in zip(parts, runs, strict=True)])
+
+
+def _runs_of_a_clock(stream: Stream) -> list[Offsets]:
+    """The measured offsets, divided where the sender's clock started anew: its machine was started again."""
+    if not stream.offsets:
+        return []
+    found = np.array(stream.offsets, np.float64)
+    runs = np.split(found, np.flatnonzero(np.abs(np.diff(found[:, 1])) > _ANEW_S) + 1)
+    return [run for run in runs if len(run) > 1] or [found]  # one alone is a measurement that went wrong
+
+
+def _parts_of_a_clock(times: NDArray[np.float64], runs: Sequence[Offsets]) -> list[NDArray[np.float64]]:
+    """A stream's times divided where the next run of offsets is nearer than the one before it."""
+    parts, rest = [], times
+    for before, after in pairwise(runs):
+        nearer = np.abs(rest - after[0, 0]) < np.abs(rest - before[-1, 0])
+        at = int(np.argmax(nearer)) if nearer.any() else len(rest)
+        parts.append(rest[:at])
+        rest = rest[at:]
+    return [*parts, rest]
+
+
+def _corrected(times: NDArray[np.float64], offsets: Offsets) -> NDArray[np.float64]:
+    at, offset = offsets.T
     good = np.abs(offset - np.median(offset)) <= max(
         10 * float(np.median(np.abs(offset - np.median(offset)))), _OUTLIER_S
     )
@@ -161,4 +191,4 @@ def _tags_once(events: list[Events]) -> list[Events]:
     return [e for e in (*(e for e in events if e.kind != "tag"), merged) if len(e.time_us)]
 
 
-READER = Reader("xdf", "1", _claims, read)
+READER = Reader("xdf", "2", _claims, read)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from assets.errors import DumpError
+from assets.ingest.overlap import events_once
 from assets.ingest.readers import json_tables
 from assets.ingest.recording import Recording
 from assets.study import Study
@@ -121,6 +122,65 @@ def test_a_night_becomes_stages_with_their_interruptions_and_the_morning_s_sums(
     assert daily(recording)["2026-01-31", "sleep_minutes_asleep"] == 400
     assert daily(recording)["2026-01-31", "sleep_minutes_deep"] == 60
     assert daily(recording)["2026-01-31", "sleep_efficiency"] == 93
+
+
+def test_a_classic_night_counts_its_minutes_once(study: Study) -> None:
+    log = {
+        "dateOfSleep": "2026-01-31", "minutesAsleep": 400, "minutesAwake": 30, "timeInBed": 430, "type": "classic",
+        "levels": {
+            "summary": {"restless": {"minutes": 20}, "awake": {"minutes": 10}, "asleep": {"minutes": 400}},
+            "data": [{"dateTime": "2026-01-30T23:00:00.000", "level": "asleep", "seconds": 24000}],
+        },
+    }  # fmt: skip
+    found = daily(read("sleep-2026-01-01.json", json.dumps([log]), study))
+    assert {n: v for (_, n), v in found.items()} == {
+        "sleep_minutes_asleep": 400, "sleep_minutes_awake": 30, "sleep_minutes_restless": 20, "sleep_time_in_bed": 430,
+    }  # fmt: skip
+
+
+def test_steps_of_the_phone_are_not_added_to_the_wristband_s(study: Study) -> None:
+    text = (
+        "timestamp,steps,data source\n2026-01-31T07:01:00Z,42,Charge 6\n2026-01-31T07:01:00Z,40,MobileTrack\n"
+        "2026-01-31T07:01:18.008Z,30,Phone Health Connect\n"
+    )
+    recording = read("steps_2026-01-01.csv", text, study)
+    assert events(recording, "steps") == [("2026-01-31T07:01:00", 42)]
+    assert events(recording, "steps_phone") == [("2026-01-31T07:01:00", 40), ("2026-01-31T07:01:18", 30)]
+
+
+def test_oxygen_at_its_floor_is_none(study: Study) -> None:
+    text = "timestamp,value\n2026-01-31T03:00:00Z,50.0\n2026-01-31T03:01:00Z,96.1\n"
+    recording = read("Minute SpO2 - 2026-01-31.csv", text, study)
+    assert events(recording, "spo2") == [("2026-01-31T03:01:00", 96.1)]
+    assert recording.remarks == ["1 minutes at 50 %, Fitbit's sign that no oxygen could be measured, left out"]
+    newer = "timestamp,oxygen saturation percentage,data source\n2026-01-31T03:01:00Z,96.1,Charge 6\n"
+    assert events(read("oxygen_saturation_2026-01-01.csv", newer, study), "spo2") == events(recording, "spo2")
+
+
+def test_a_resting_rate_a_day_is_no_heart_rate_at_midnight(study: Study) -> None:
+    text = "timestamp,beats per minute,data source\n2026-01-31T00:00:00Z,58.5,Charge 6\n"
+    recording = read("daily_resting_heart_rate.csv", text, study)
+    assert daily(recording) == {("2026-01-31", "resting_hr_bpm"): 58.5}
+    assert not recording.events
+
+
+def test_a_score_of_the_morning_belongs_to_the_wearer_s_day(study: Study) -> None:
+    text = "sleep_log_entry_id,timestamp,overall_score\n7,2026-01-30T23:30:00Z,81\n8,2026-01-31T22:59:00Z,79\n"
+    assert daily(read("sleep_score.csv", text, study)) == {("2026-01-31", "sleep_score_overall_score"): 79}
+
+
+def test_what_takeout_says_twice_stands_once(study: Study) -> None:
+    rows = [{"dateTime": "01/31/26 04:00:05", "value": {"bpm": 63, "confidence": 2}}]
+    files = {
+        "Takeout/Fitbit/Global Export Data/heart_rate-2026-01-31.json": json.dumps(rows).encode(),
+        "Takeout/Fitbit/Physical Activity_GoogleData/heart_rate_2026-01-31.csv": (
+            b"timestamp,beats per minute,data source\n2026-01-31T04:00:05Z,63.0,Charge 6\n"
+            b"2026-01-31T04:00:10Z,64.0,Charge 6\n"
+        ),
+    }
+    recording = read("takeout.zip", zipped(files), study)
+    once = events_once([("a", 2, e) for e in recording.events])
+    assert [v for _, e in once for v in e.value.tolist()] == [63, 64]
 
 
 def test_hrv_of_api_and_takeout_agree(study: Study) -> None:

@@ -81,6 +81,25 @@ def test_the_first_version_s_series_have_0_for_nothing(study: Study) -> None:
     assert [s.samples.tolist() for s in parts] == [[30], [31]]
 
 
+def test_the_first_version_s_nights_belong_to_the_morning_after(study: Study) -> None:
+    night = {"summary_date": "2026-01-30", "bedtime_start": "2026-01-30T23:00:00+01:00", "is_longest": 1, "rmssd": 54}
+    ready = {"summary_date": "2026-01-30", "period_id": 0, "score": 62, "score_recovery_index": 45}
+    walked = {"summary_date": "2026-01-31", "score": 87, "steps": 9206}
+    assert daily(oura({"sleep": [night], "readiness": [ready], "activity": [walked]}, study)) == {
+        "sleep_rmssd": 54, "readiness_score": 62, "readiness_score_recovery_index": 45, "activity_score": 87,
+        "activity_steps": 9206,
+    }  # fmt: skip
+    assert daily(oura({"readiness": [ready]}, study))["readiness_score"] == 62
+
+
+def test_workouts_and_sessions_are_no_numbers_of_a_day(study: Study) -> None:
+    workout = {"day": "2026-01-31", "activity": "cycling", "calories": 300, "start_datetime": "2026-01-31T10:00:00Z"}
+    session = {"day": "2026-01-31", "type": "rest", "motion_count": {"interval": 5, "items": [0]}}
+    recording = oura({"sleep": [NIGHT], "workout": [workout], "session": [session]}, study)
+    assert all(name.startswith("sleep_") for name in recording.daily["name"])
+    assert recording.remarks == ["2 objects of no known kind left out"]
+
+
 def test_a_cut_export_is_refused(study: Study) -> None:
     with pytest.raises(DumpError, match="cut or damaged"):
         read("oura.json", json.dumps({"data": [NIGHT]})[:-20], study)

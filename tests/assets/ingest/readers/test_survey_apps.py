@@ -16,8 +16,8 @@ ANSWERED = [("P01", EPOCH * 1_000_000, "anxious", 12.0), ("P01", EPOCH * 1_000_0
 LOCAL = EPOCH + 3600  # m-Path's seconds are those of the participant's wall clock
 MPATH = (
     "connectionId;alias;timeStampScheduled;timeStampSent;timeStampStart;timeStampStop;timeZoneOffset;deltaUTC;"
-    f"happy_slider;anxious\n7;P01;{LOCAL - 900};{LOCAL - 900};{LOCAL - 60};{LOCAL};-3600;1;71;12\n"
-    f"7;P01;{LOCAL + 9000};{LOCAL + 9000};;;-3600;1;;\n"
+    f"happy_slider;anxious\n7;P01;{LOCAL - 900};{LOCAL - 900};{LOCAL - 60};{LOCAL};3600;0;71;12\n"
+    f"7;P01;{LOCAL + 9000};{LOCAL + 9000};;;3600;0;;\n"
 )
 RADAR = (
     "key.projectId,key.userId,value.time,value.timeCompleted,value.name"
@@ -145,3 +145,67 @@ def test_one_empty_time_falls_back_to_the_next_column(study: Study) -> None:
     text = f"participant,completed,sent,happy\nP01,,{WHEN},71\n"
     assert rows("a.csv", text, study) == ANSWERED[1:]
     assert datetime.fromtimestamp(EPOCH, UTC).isoformat() == WHEN
+
+
+def test_mpath_answers_lie_where_the_phone_was_and_a_list_of_choices_is_no_number(study: Study) -> None:
+    named = study.model_copy(update={"items": {name: Item(low=0, high=10) for name in ("happy", "anxious", "gloomy")}})
+    head = "alias;timeStampScheduled;timeStampStart;timeStampStop;timeZoneOffset;deltaUTC;happy_multipleChoice_index;"
+    head += "happy_multipleChoice_string;happy_multipleChoice_likert;anxious_sliderNegPos;gloomy_multipleChoice_index\n"
+    away = EPOCH + 7200  # the phone was an hour east of Berlin
+    text = head + f'P01;{away - 90};{away - 60};{away};7200;-3;2;"""b""";7;3;"2,3"\n'
+    recording = read("mpath.csv", text, named)
+    assert sorted(recording.answers.iter_rows()) == [
+        ("P01", EPOCH * 1_000_000, "anxious", 3.0),
+        ("P01", EPOCH * 1_000_000, "happy", 7.0),
+    ]
+    assert "several columns mean happy: happy_multipleChoice_likert counts" in recording.remarks
+    assert "1 values of gloomy are no numbers, left out" in recording.remarks
+    unfinished = text.replace(f";{away};", ";0;")
+    assert rows("mpath.csv", unfinished, named)[0][1] == (EPOCH - 60) * 1_000_000
+
+
+def test_radar_times_as_java_writes_them_are_read(study: Study) -> None:
+    java = RADAR.replace(f"{EPOCH - 20}.5", "1.7698508805E9").replace(f"{EPOCH}.0", "1.7698509E9")
+    assert rows("radar.csv", java, study) == ANSWERED
+
+
+def test_aware_on_ios_names_the_question_in_columns(study: Study) -> None:
+    text = (
+        "timestamp,device_id,esm_trigger,esm_title,esm_instructions,esm_status,double_esm_user_answer_timestamp,"
+        f"esm_user_answer\n{EPOCH}000,P01,morning,Happy,How?,2,{EPOCH}000.0,71\n"
+        f"{EPOCH}000,P01,morning,,anxious,2,{EPOCH}000.0,12\n{EPOCH}000,P01,morning,gloomy,,3,0.0,\n"
+    )
+    assert rows("esms.csv", text, study) == ANSWERED
+
+
+def test_beiwe_s_log_of_taps_is_not_taken_for_answers(study: Study) -> None:
+    skipped = BEIWE.replace(",,12", ",,NOT_PRESENTED").replace(",,71", ",,NO_ANSWER_SELECTED") + "\na3,slider,gloomy,,3"
+    recording = read(BEIWE_NAME, skipped, study)
+    assert [row[2:] for row in recording.answers.iter_rows()] == [("gloomy", 3.0)]
+    assert not any("no numbers" in remark for remark in recording.remarks)
+    taps = "timestamp,UTC time,question id,survey id,question type,question text,question answer options,answer,event\n"
+    taps += f"{EPOCH}637,2026-01-31T09:15:00.637,a1,s,slider,happy,,71,changed\n"
+    with pytest.raises(DumpError, match="log of every tap .* stand in survey_answers"):
+        read("2026-01-31 09_00_00+00_00.csv", taps, study)
+
+
+def test_redcap_forms_in_one_row_keep_their_own_times(study: Study) -> None:
+    text = (
+        "record_id,redcap_event_name,morning_timestamp,happy,morning_complete,evening_timestamp,anxious,"
+        f'evening_complete\nP01,day_1,"{WRITTEN}",71,2,"2026-01-31 21:15:00",12,2\n'
+        'P01,day_2,,,0,"[not completed]",5,0\n'
+    )
+    recording = read("redcap.csv", text, study)
+    assert sorted(recording.answers.iter_rows()) == [
+        ("P01", EPOCH * 1_000_000, "happy", 71.0),
+        ("P01", (EPOCH + 11 * 3600) * 1_000_000, "anxious", 12.0),
+    ]
+    assert any(remark.startswith("1 answers have no readable time") for remark in recording.remarks)
+
+
+def test_limesurvey_s_headings_in_full_are_known(study: Study) -> None:
+    text = (
+        '"Response ID","Date submitted","Access code","Date started","How are you? [happy]","anxious"\n'
+        f'"1","{WRITTEN}","P01","2026-01-31 10:00:00","71","12"\n"2","","P01","{WRITTEN}","","N/A"\n'
+    )
+    assert rows("lime.csv", text, study) == ANSWERED

@@ -78,6 +78,27 @@ def test_clocks_of_several_machines_are_brought_together(study: Study) -> None:
     assert found["eda"].unit == "µS"
 
 
+def test_a_machine_that_was_started_again_keeps_its_place_in_time(study: Study) -> None:
+    """Its clock begins anew, and the offset that leads to the recorder's clock jumps with it."""
+    first = [(SINCE_BOOT + n / 50, floats(0.5)) for n in range(500)]
+    again = [(20.0 + n / 50, floats(0.7)) for n in range(500)]
+    data = opening() + header(1, "GSR", 50.0, "float32", [("GSR", "microsiemens")])
+    data += offset(1, SINCE_BOOT, 0.0) + samples(1, first) + offset(1, SINCE_BOOT + 9, 0.0002)
+    jump = SINCE_BOOT + 60 - 20.0  # a minute after its first sample it is back
+    data += offset(1, 20.0, jump) + samples(1, again) + offset(1, 29.0, jump - 0.0002)
+    parts = read("a.xdf", data, study).segments
+    assert [(round((s.start_us - START) / 1e6, 2), len(s.samples)) for s in parts] == [(0, 500), (60, 500)]
+    assert [float(s.samples[0]) for s in parts] == pytest.approx([0.5, 0.7])
+
+
+def test_one_offset_measured_wrongly_moves_nothing(study: Study) -> None:
+    data = opening() + ecg_stream()
+    for n in range(5):
+        data += offset(1, SINCE_BOOT + n, 40.0 if n == 2 else 0.0)
+    (ecg,) = read("a.xdf", data, study).segments
+    assert (ecg.start_us, len(ecg.samples)) == (START, 500)
+
+
 def test_samples_without_a_stamp_follow_the_one_before(study: Study) -> None:
     rows = [(SINCE_BOOT if n == 0 else None, floats(float(n))) for n in range(50)]
     data = opening() + header(1, "PPG", 25.0, "float32", [("", "")]) + samples(1, rows)
