@@ -4,7 +4,9 @@ Run: `OMP_NUM_THREADS=1 python -m benchmarks.cohort_night [people …] [--folder
 Everybody has one E4 session of 24 hours, five clips of about 15 s and five self-reports: one simulated day, which each
 person gets with another button press and other last samples, so that no dump is a duplicate. Each size has a fresh
 home in a scratch folder, removed afterwards. Wall time is that of the command a user types, processor time that of all
-its processes; each night is run again when nothing has changed. `BENCHMARK_TOLD=1` shows what the command says.
+its processes; each night is run again when nothing has changed. Stages are scaled one by one, since learning begins
+only with a hundred answers and does not grow with people as stages of the data do; `benchmarks/models_simulated.py` measures
+it at the full size. `BENCHMARK_TOLD=1` shows what the command says.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -36,6 +39,8 @@ from assets.study import Study, read_study
 
 COHORT, DAY_S, CLIPS, SPOKEN = 298, 86_400, 5, 4
 WORKERS = "2"
+LEARNING = ("challenger", "evaluation", "champion", "predictions")
+DONE = re.compile(r"✓ (\w[\w ]*?) +(\d+\.\d) s")
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,15 @@ class Night:
     wall: float
     processor: float
     again: float
+    stages: dict[str, float]
+
+    @property
+    def learning(self) -> float:
+        return sum(seconds for name, seconds in self.stages.items() if name in LEARNING)
+
+    @property
+    def data(self) -> float:
+        return self.wall - self.learning
 
 
 def simulated_day(study: Study) -> Day:
@@ -106,8 +120,8 @@ def fill(home: Path, day: Day, people: int, items: tuple[str, ...]) -> None:
     (home / "inbox" / "self_reports" / "answers.csv").write_text("\n".join(rows) + "\n")
 
 
-def run(home: Path) -> tuple[float, float]:
-    """Wall and processor seconds of one night."""
+def run(home: Path) -> tuple[float, float, dict[str, float]]:
+    """Wall and processor seconds of one night, and wall seconds by stage."""
     command = [sys.executable, "-m", "pipeline.cli", "--home", str(home), "run"]
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     workers = os.environ | {"MACROMICRO_WORKERS": WORKERS}
@@ -117,7 +131,10 @@ def run(home: Path) -> tuple[float, float]:
         sys.exit(told.stdout + told.stderr)
     if "BENCHMARK_TOLD" in os.environ:
         print(told.stdout)
-    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    stages: dict[str, float] = {}
+    for name, seconds in DONE.findall(told.stdout):
+        stages[name] = stages.get(name, 0.0) + float(seconds)
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, stages
 
 
 def night(home: Path, day: Day, people: int) -> Night:
@@ -127,13 +144,13 @@ def night(home: Path, day: Day, people: int) -> Night:
     items = tuple(read_study(home / "study.toml").items)
     shutil.rmtree(home / "inbox", ignore_errors=True)
     fill(home, day, people, items)
-    wall, processor = run(home)
-    again, _ = run(home)
+    wall, processor, stages = run(home)
+    again, *_ = run(home)
     counted = len(list((home / "lake" / "hrv").glob("*/*/part.parquet")))
     clips = len(list((home / "lake" / "acoustic").glob("*/*/part.parquet")))
     if (counted, clips) != (people, people):
         sys.exit(f"{people} people gave {counted} days of heart and {clips} of voice: the benchmark measures nothing")
-    return Night(people, wall, processor, again)
+    return Night(people, wall, processor, again, stages)
 
 
 def main() -> None:
@@ -155,9 +172,10 @@ def main() -> None:
             f"again {found.again:.1f} s (load {load:.1f})",
             flush=True,
         )
+        print("      " + ", ".join(f"{name} {seconds:.0f} s" for name, seconds in found.stages.items()), flush=True)
     if len(nights) > 1:
         sizes = [n.people for n in nights]
-        for name in ("wall", "processor"):
+        for name in ("wall", "processor", "data", "learning"):
             each, fixed = np.polyfit(sizes, [getattr(n, name) for n in nights], 1)
             whole = fixed + each * COHORT
             print(f"{name}: {fixed:.0f} s + {each:.2f} s a person; {COHORT} people: {whole / 60:.0f} min")
