@@ -5,8 +5,8 @@ Everybody has one E4 session of 24 hours, five clips of about 15 s and five self
 person gets with another button press and other last samples, so that no dump is a duplicate. Each size has a fresh
 home in a scratch folder, removed afterwards. Wall time is that of the command a user types, processor time that of all
 its processes; each night is run again when nothing has changed. Stages are scaled one by one, since learning begins
-only with a hundred answers and does not grow with people as stages of the data do; `benchmarks/models_simulated.py` measures
-it at the full size. `BENCHMARK_TOLD=1` shows what the command says.
+only with a hundred answers and does not grow with people as stages of the data do; `benchmarks/models_simulated.py`
+measures it at the full size. `BENCHMARK_TOLD=1` shows what the command says.
 """
 
 from __future__ import annotations
@@ -65,10 +65,12 @@ class Night:
 
     @property
     def learning(self) -> float:
+        """Wall seconds of fitting, testing and estimating."""
         return sum(seconds for name, seconds in self.stages.items() if name in LEARNING)
 
     @property
     def data(self) -> float:
+        """Wall seconds of everything else."""
         return self.wall - self.learning
 
 
