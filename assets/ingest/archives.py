@@ -17,6 +17,7 @@ from pathlib import PurePosixPath
 from typing import BinaryIO, cast
 
 from assets.errors import DumpError
+from assets.ingest.encodings import in_utf8
 from assets.ingest.grouping import Entry, group, ignorable
 from assets.ingest.source import Member, Source, source_of
 from assets.study import Reading
@@ -33,7 +34,7 @@ def units(source: Source, limits: Reading) -> list[Source]:
         DumpError: the archive is damaged, encrypted, hostile or larger than the limits; the message says which.
     """
     budget = _Budget(limits)
-    return list(_units(source, budget, 0))
+    return [in_utf8(found, limits.max_unpacked_mb * 2**20) for found in _units(source, budget, 0)]
 
 
 class _Budget:

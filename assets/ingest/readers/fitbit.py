@@ -16,12 +16,13 @@ import polars as pl
 
 from assets.days import Calendar
 from assets.errors import DumpError
+from assets.ingest.encodings import decoded
 from assets.ingest.inbox import COHORT_FOLDERS
 from assets.ingest.readers.base import Context, Reader
 from assets.ingest.readers.fitbit_json import LOOKS_FITBIT, gather_json
 from assets.ingest.readers.gathered import Gathered, as_number
 from assets.ingest.readers.json_tables import is_json, read_json
-from assets.ingest.readers.text_tables import TextTable, decoded, header, parse_table, plain
+from assets.ingest.readers.text_tables import TextTable, header, parse_table, plain
 from assets.ingest.readers.written_times import written_us
 from assets.ingest.recording import Recording, Times
 from assets.ingest.source import Source

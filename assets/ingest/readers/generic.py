@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from assets.days import Calendar
 from assets.errors import DumpError
 from assets.formats import Format
+from assets.ingest.encodings import decoded
 from assets.ingest.readers.base import Context, Reader
 from assets.ingest.readers.intervals import beats_from_arrivals
 from assets.ingest.readers.sampled import contiguous_columns
 from assets.ingest.readers.series import point_events
 from assets.ingest.readers.starts import told_start, undated
-from assets.ingest.readers.text_tables import decoded, separator_of
+from assets.ingest.readers.text_tables import separator_of
 from assets.ingest.readers.written_times import NO_TIME, written_us
 from assets.ingest.recording import Events, Recording, Times
 from assets.ingest.source import Member, Source
@@ -143,12 +144,11 @@ def _csv(data: bytes, wanted: list[str], form: Format) -> pl.DataFrame:
     header = _header(data, form.skip_lines)
     separator = separator_of(header)
     names = [n.strip().strip('"') for n in header.split(separator)]
-    text = data if not data.startswith((b"\xff\xfe", b"\xfe\xff")) else decoded(data).encode()
-    skip = form.skip_lines + 1 + text.lstrip(b'\xef\xbb\xbf"').lower().startswith(b"sep=")
+    skip = form.skip_lines + 1 + data.lstrip(b'\xef\xbb\xbf"').lower().startswith(b"sep=")
     schema = {str(n): pl.String() for n in range(len(names))}
     try:
         table = pl.read_csv(
-            io.BytesIO(text), has_header=False, skip_rows=skip, schema=schema, separator=separator,
+            io.BytesIO(data), has_header=False, skip_rows=skip, schema=schema, separator=separator,
             truncate_ragged_lines=True, encoding="utf8-lossy",
         )  # fmt: skip
     except pl.exceptions.NoDataError:

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from assets.errors import DumpError
-from assets.ingest.readers.text_tables import TextTable, decoded
+from assets.ingest.encodings import decoded
+from assets.ingest.readers.text_tables import TextTable
 from assets.ingest.source import Source
 
 QUESTION_KEYS = ("questionId", "question_id", "questionID", "id", "item", "name", "key")

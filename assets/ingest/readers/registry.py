@@ -12,6 +12,7 @@ from functools import cache
 from importlib.metadata import entry_points
 
 from assets.errors import DumpError
+from assets.ingest.encodings import decoded
 from assets.ingest.readers import (
     apple_health,
     daily_values,
@@ -34,7 +35,6 @@ from assets.ingest.readers import (
     xdf,
 )
 from assets.ingest.readers.base import Reader
-from assets.ingest.readers.text_tables import decoded
 from assets.ingest.source import Source
 from assets.study import Study
 
@@ -144,7 +144,7 @@ def _looks(head: bytes) -> str:
 
 def _unknown(head: bytes) -> str:
     odd = len(head) - len(head.translate(None, _NO_TEXT)) + head.decode("utf-8", "replace").count("\ufffd")
-    if not head.startswith((b"\xff\xfe", b"\xfe\xff")) and (b"\0" in head or odd > len(head) / 8):
+    if b"\0" in head or odd > len(head) / 8:
         return "a binary file of an unknown kind"
     lines = [line for line in decoded(head).splitlines() if line.strip()]
     if sum(bool(_NUMBER.match(line)) for line in lines[:-1] or lines) > len(lines) / 2:

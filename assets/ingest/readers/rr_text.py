@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assets.errors import DumpError
+from assets.ingest.encodings import decoded
 from assets.ingest.readers.base import Context, Reader
 from assets.ingest.readers.intervals import LONGEST_MS, beats_from_arrivals
 from assets.ingest.readers.starts import told_start, undated
-from assets.ingest.readers.text_tables import decoded
 from assets.ingest.recording import Events, Recording
 from assets.ingest.source import Source
 from assets.ingest.times import parse, to_us

@@ -1,4 +1,4 @@
-"""Tables in text, whatever wrote them: encoding, separator, quoting, and headers that do not fit their rows.
+"""Tables in text, whatever wrote them: separator, quoting, and headers that do not fit their rows.
 
 Gives names and rows of strings; what they mean belongs to the readers.
 """
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from assets.errors import DumpError
+from assets.ingest.encodings import decoded
 
 SEPARATORS = (",", ";", "\t", "|")
 _LARGEST_FIELD = 10_000_000
@@ -35,19 +36,9 @@ def plain(name: str) -> str:
     return re.sub(r"[^0-9a-zà-ÿ]", "", name.lower())
 
 
-def decoded(data: bytes) -> str:
-    """Text in the encoding its first bytes give away, else UTF-8, else the one of old Windows programs."""
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return data.decode("utf-16", "replace")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", "replace")
-
-
 def header(head: bytes) -> tuple[str, ...]:
     """The column names that a file's first bytes give, or none where they are no table."""
-    if b"\0" in head and not head.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if b"\0" in head:
         return ()
     # A multi-byte character cut at the end of the head must not make the rest look like another encoding.
     text = head[: head.rfind(b"\n") + 1 or len(head)]

@@ -58,6 +58,7 @@ OF_TEXT: Mapping[str, Callable[[str, bytes], tuple[str, bytes]]] = {
     "with LF": lambda name, data: (name, _ended(data, b"\n")),
     "with CRLF": lambda name, data: (name, _ended(data, b"\r\n")),
     "with a BOM": lambda name, data: (name, b"\xef\xbb\xbf" + data),
+    "in UTF-16, as Excel's Unicode text": lambda name, data: (name, data.decode().encode("utf-16")),
 }
 
 
