@@ -75,6 +75,21 @@ def test_beats_of_two_devices_are_never_interleaved() -> None:
     assert kept["b"].valid.tolist() == [False, True, True]
 
 
+def test_a_beat_that_an_unfinished_copy_places_a_little_apart_stands_once() -> None:
+    """Intervals without times of their own are placed by what surrounds them, which a cut file has less of."""
+    whole, cut = beats([1.0, 2.0, 3.0, 4.0, 5.0]), beats([0.996, 1.996, 2.996])
+    kept = events_once([("cut", 3, cut), ("whole", 5, whole)])
+    assert [(d, len(e.time_us)) for d, e in kept] == [("whole", 5)]
+
+
+def test_of_two_values_at_one_moment_the_fuller_export_s_counts() -> None:
+    def steps(times: list[int], values: list[float]) -> Events:
+        return Events("steps", np.array(times, np.int64), np.array(values), np.ones(len(times), np.bool_))
+
+    kept = events_once([("a", 1, steps([5, 7], [40.0, 3.0])), ("b", 3, steps([5, 6], [42.0, 1.0]))])
+    assert [(d, e.time_us.tolist(), e.value.tolist()) for d, e in kept] == [("b", [5, 6], [42, 1]), ("a", [7], [3])]
+
+
 def test_the_same_tags_from_two_exports_stand_once() -> None:
     tag = Events("tag", np.array([5, 9], np.int64), np.full(2, np.nan), np.ones(2, np.bool_))
     kept = events_once([("b", 2, tag), ("a", 2, tag)])
