@@ -1,9 +1,12 @@
 import json
 import re
+import shutil
+import subprocess
 import xml.dom.minidom
 from dataclasses import replace
 from datetime import datetime, timedelta
 from html.parser import HTMLParser
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -42,7 +45,8 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def page() -> str:
     items = {"happy": {}}
-    return render(busy(Study.model_validate({"study": {"timezone": "Europe/Berlin"}, "items": items})))
+    material = busy(Study.model_validate({"study": {"timezone": "Europe/Berlin"}, "items": items}))
+    return render(replace(material, days=DayPages({("P02", FIRST + timedelta(days=34)): "P02_2026-04-05.html"})))
 
 
 def test_a_report_asks_nothing_of_the_network(page: str) -> None:
@@ -143,6 +147,25 @@ def test_a_click_on_a_cell_and_on_who_stopped_leads_to_the_day(study: Study) -> 
     # Four heat maps, three activities that stopped, one dump in quarantine, and the list of days.
     assert asked.count("days/P00_2026-03-21.html") == 4 + 3 + 1
     assert asked.count("days/P02_2026-04-05.html") == 4 + 1 + 1
+
+
+def test_the_middle_of_a_framed_cell_is_where_one_clicks(page: str, tmp_path: Path) -> None:
+    """Asked of a real browser: what lies under the pointer there."""
+    browser = shutil.which("chromium")
+    if browser is None:
+        pytest.skip("no chromium on this machine")
+    ask = """<script>const cell = document.querySelector("svg a path"); cell.scrollIntoView({block: "center"});
+      const box = cell.getBoundingClientRect();
+      const hit = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2).closest("a");
+      document.title = hit ? hit.getAttribute("xlink:href") : "nothing";</script></body>"""
+    policy = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>')
+    (tmp_path / "asked.html").write_text(policy.sub("", page).replace("</body>", ask))
+    quiet = ["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", *quiet, f"--user-data-dir={tmp_path}/browser"]
+    done = subprocess.run(
+        [*command, "--dump-dom", (tmp_path / "asked.html").as_uri()], capture_output=True, text=True, check=True
+    )
+    assert "<title>days/P02_2026-04-05.html</title>" in done.stdout
 
 
 def test_a_report_of_a_large_study_stays_below_two_megabytes(study: Study) -> None:
