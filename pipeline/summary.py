@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -82,65 +81,6 @@ def show_overview(console: Console, found: Mapping[str, Any]) -> None:
 
 def _sizes(found: Mapping[str, int]) -> str:
     return ", ".join(f"{escape(name)} {human_size(count)}" for name, count in found.items()) or "nothing yet"
-
-
-def show_dumps(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
-    """What came and what it covers; then what was refused, by what to do about it."""
-    _show_kept(console, [row for row in rows if row["state"] != "quarantined"])
-    refused: dict[str, list[str]] = defaultdict(list)
-    for row in rows:
-        if row["state"] == "quarantined":
-            refused[row["reason"] or "no reason kept"].append(f"{row['dump'][:8]}  {row['path']}")
-    if refused:
-        console.print("[bold red]Refused, and why[/] (the files lie untouched in the inbox)", highlight=False)
-    for reason, paths in sorted(refused.items(), key=lambda said: (-len(said[1]), said[1])):
-        console.print(f"\n[red]{escape(reason)}[/]", highlight=False)
-        for path in paths:
-            console.print(f"  {path}", markup=False, highlight=False)
-    counts = Counter(row["state"] for row in rows)
-    states = "".join(f" · {n} {state}" for state, n in counts.items())
-    console.print(f"\n{len(rows)} {'dump' if len(rows) == 1 else 'dumps'}{states}", highlight=False)
-
-
-def show_waiting(console: Console, paths: Sequence[str], most: int = 10) -> None:
-    """What lies in the inbox and is not in the catalogue as it lies there now."""
-    if not paths:
-        return
-    console.print("\n[bold]Waiting for the next run[/] (new, changed, gone, or still being written)", highlight=False)
-    for path in paths[:most]:
-        console.print(f"  {path}", markup=False, highlight=False)
-    if len(paths) > most:
-        console.print(f"  and {len(paths) - most} more", highlight=False)
-
-
-def _show_kept(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Dumps that were read, or were once: by their first folder."""
-    if not rows:
-        return
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, pad_edge=False)
-    for name in ("dump", "file", "came", "state", "covers", "holds", "remarks"):
-        table.add_column(
-            name, overflow="fold", no_wrap=name in {"dump", "came"}, max_width=46 if name == "remarks" else None
-        )
-    folder = None
-    for row in rows:
-        first = row["path"].partition("/")[0]
-        if folder not in {None, first}:
-            table.add_section()
-        folder = first
-        colour = "green" if row["state"] == "read" else "yellow"
-        days = row["days"] or []
-        span = f"{days[0]}" + (f" … {days[-1]} ({len(days)} days)" if len(days) > 1 else "") if days else ""
-        table.add_row(
-            row["dump"][:8],
-            escape(row["path"]),
-            (row["received"] or "")[:10],
-            f"[{colour}]{row['state']}[/]",
-            span,
-            escape(row["holds"] or ""),
-            escape(row["reason"] or ""),
-        )
-    console.print(table)
 
 
 def show_estimate(console: Console, said: Mapping[str, Any]) -> None:

@@ -55,8 +55,8 @@ def dumps(
     if context.invoked_subcommand:
         return
     from assets.ingest.catalogue import uncatalogued
+    from pipeline.dumps_view import show_dumps, show_waiting
     from pipeline.overview import catalogue_rows
-    from pipeline.summary import show_dumps, show_waiting
 
     chosen = options(context)
     chosen.home.study()

@@ -1,8 +1,10 @@
 import io
+import re
 
+import pytest
 from rich.console import Console
 
-from pipeline.summary import show_dumps, show_waiting
+from pipeline.dumps_view import show_dumps, show_waiting
 
 
 def _row(path: str, state: str, reason: str | None = None) -> dict[str, object]:
@@ -35,3 +37,21 @@ def test_what_waits_for_the_next_run_is_listed_and_the_rest_counted() -> None:
     assert "P01/[9].zip" in told
     assert "P01/[10].zip" not in told
     assert "and 2 more" in told
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+def test_nothing_is_cut_off_however_long_a_name_and_narrow_a_terminal(width: int) -> None:
+    console = Console(width=width, record=True, file=io.StringIO())
+    name = "P01/week 1/" + "export of everything " * 6 + "日本語.zip"
+    states = ("read", "duplicate", "withdrawn", "quarantined")
+    rows = [_row(f"{n} {name}", state, f"same content as {name}") for n, state in enumerate(states)]
+    show_dumps(console, rows)
+    told = console.export_text()
+    assert "…" not in told.replace("2026-01-31 … 2026-02-01", "")
+    words = re.sub(r"\s", "", told)
+    if width < 140:
+        assert all(f"{n} {name}" in told for n in range(4))  # to be copied as it is
+        assert words.count(re.sub(r"\s", "", f"same content as {name}")) == 4
+    assert all(f"{row['dump']}"[:8] in told for row in rows)
+    assert all(told.count(state) >= 2 for state in states[:3])
+    assert max(len(line) for line in told.splitlines() if "P01/" not in line and line.strip()) <= width
