@@ -2,14 +2,14 @@
 
 A look compares the inbox with what is known, reads what is new or changed in guarded worker processes, and writes
 the table in one step, so a run that is killed leaves the old catalogue and the next one the same bytes as a run
-never killed. Which dump counts where the same content lies twice is decided here; what its samples become in the
-lake is not (`recordings.py`).
+never killed. Which dump counts where the same content lies twice is decided in `settling.py`; what its samples become
+in the lake, in `recordings.py`.
 """
 
 from __future__ import annotations
 
 import fcntl
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -17,14 +17,11 @@ from time import monotonic, time
 
 from rich.progress import Progress
 
-from assets.errors import DumpError, InboxError
+from assets.errors import DumpError
 from assets.ingest.corrections import corrected, correction_of
 from assets.ingest.entries import (
-    DUPLICATE,
     FORGOTTEN,
     GONE,
-    READ,
-    REPLACED,
     WITHDRAWN,
     Entry,
     entry_read,
@@ -32,18 +29,18 @@ from assets.ingest.entries import (
     load,
     store,
 )
-from assets.ingest.fingerprints import Fingerprints, Signatures, essence, mapped_anew
+from assets.ingest.fingerprints import Fingerprints, Signatures, mapped_anew
 from assets.ingest.identity import identity, own_bytes
 from assets.ingest.inbox import Found, scan
 from assets.ingest.isolation import Limits, isolated
 from assets.ingest.readers.base import Context
 from assets.ingest.reading import Coverage, coverage, read_dump
+from assets.ingest.settling import news, refuse_lost_inbox, settled
 from assets.ingest.source import Source
 from assets.lake import Key
 from assets.study import Home, Study
 
 SAVE_EVERY_S = 60.0
-FEW = 10  # of so few dumps any number may be taken away at once
 
 
 @dataclass(frozen=True)
@@ -90,7 +87,7 @@ def catalogue(home: Home, study: Study, *, quiet: bool = False) -> CatalogueRepo
     with _locked(home):
         known = load(home)
         found = {f.path: f for f in scan(home.inbox)}
-        _refuse_lost_inbox(home, study, known, found)
+        refuse_lost_inbox(home, study, known, found)
         current = {e.path: e for e in known if e.present or e.reason == FORGOTTEN}
         prints = Fingerprints(study)
         tasks = list(_tasks(found.values(), current, study, prints))
@@ -103,11 +100,11 @@ def catalogue(home: Home, study: Study, *, quiet: bool = False) -> CatalogueRepo
             else:
                 fresh[task.found.path] = _entry(task, outcome, current, prints)
             if monotonic() - saved > SAVE_EVERY_S:
-                store(home, _settled(known, found, fresh))
+                store(home, settled(known, found, fresh))
                 saved = monotonic()
-        entries = _settled(known, found, fresh)
+        entries = settled(known, found, fresh)
         before = {(e.path, e.dump): e for e in known}
-        changed = tuple(e for e in entries if _news(before.get((e.path, e.dump)), e))
+        changed = tuple(e for e in entries if news(before.get((e.path, e.dump)), e))
         if entries != known or not known:
             store(home, entries)
     was = [before[e.path, e.dump] for e in changed if (e.path, e.dump) in before]
@@ -205,13 +202,6 @@ def _tasks(found: Iterable[Found], current: Mapping[str, Entry], study: Study, p
             yield _Task(here, study, entry.reader if entry and glance else None)
 
 
-def _news(before: Entry | None, now: Entry) -> bool:
-    """Whether an entry says something new of its dump; under which mappings it was looked at is none."""
-    if before is None:
-        return True
-    return replace(before, read_with=essence(before.read_with)) != replace(now, read_with=essence(now.read_with))
-
-
 def _entry(task: _Task, outcome: _Outcome, current: Mapping[str, Entry], prints: Fingerprints) -> Entry:
     found, result = task.found, outcome.result
     if result is None:
@@ -220,54 +210,6 @@ def _entry(task: _Task, outcome: _Outcome, current: Mapping[str, Entry], prints:
     if isinstance(result, str):
         return entry_refused(found, outcome.dump, result, prints.of(found, outcome.dump, None))
     return entry_read(found, outcome.dump, result, prints.of(found, outcome.dump, result.reader))
-
-
-def _refuse_lost_inbox(home: Home, study: Study, known: Iterable[Entry], found: Mapping[str, Found]) -> None:
-    present = {e.path for e in known if e.present}
-    gone = present.difference(found)
-    if len(present) > FEW and len(gone) > study.reading.most_vanished * len(present):
-        message = (
-            f"{len(gone)} of {len(present)} dumps are gone from {home.inbox}: is its disk there? Nothing was changed. "
-            "If they were taken away on purpose, set [reading] most_vanished = 1.0 for one run"
-        )
-        raise InboxError(message)
-
-
-def _settled(known: Iterable[Entry], found: Mapping[str, Found], fresh: Mapping[str, Entry]) -> list[Entry]:
-    """The whole catalogue: what was known, as the inbox now says, with what was read afresh."""
-    entries = {(e.path, e.dump): e for e in fresh.values()}
-    forgotten = {e.dump for e in known if e.reason == FORGOTTEN}
-    for entry in known:
-        if (entry.path, entry.dump) in entries:
-            continue
-        here = found.get(entry.path)
-        if entry.present and (here is None or here.signature != entry.signature):
-            reason = REPLACED if here else GONE
-            entries[entry.path, entry.dump] = replace(entry, state=WITHDRAWN, reason=reason)
-        else:
-            entries[entry.path, entry.dump] = entry
-    for key, entry in entries.items():
-        if entry.dump in forgotten and entry.present:
-            entries[key] = replace(entry, state=WITHDRAWN, reason=FORGOTTEN)
-    return sorted(_once(entries.values()), key=lambda e: (e.path, e.dump))
-
-
-def _once(entries: Iterable[Entry]) -> Iterator[Entry]:
-    """The same content counts once: where it came first (then by path)."""
-    same: dict[str, list[Entry]] = defaultdict(list)
-    for entry in entries:
-        if entry.state in {READ, DUPLICATE}:
-            same[entry.dump].append(entry)
-        else:
-            yield entry
-    for copies in same.values():
-        first, *others = sorted(copies, key=lambda e: (e.received_us, e.path))
-        yield first.as_read()
-        for other in others:
-            reason = f"same content as {first.path}"
-            if other.participant != first.participant:
-                reason += ", of another participant, where it counts: take the wrong copy out of the inbox"
-            yield replace(other, state=DUPLICATE, reason=reason)
 
 
 def _changed_since(found: Found) -> bool:
