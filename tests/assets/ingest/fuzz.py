@@ -24,6 +24,7 @@ from assets.ingest.reading import coverage, read_dump
 from assets.ingest.recording import Recording
 from assets.ingest.source import bytes_member, source_of
 from assets.study import Study
+from tests.assets.ingest import test_encodings as encodings
 from tests.assets.ingest.makers import e4_files, sound, zipped
 from tests.assets.ingest.readers import test_damaged_exports as exports
 from tests.assets.ingest.readers import test_damaged_loggers as loggers
@@ -89,6 +90,7 @@ def made_seeds() -> list[Seed]:
         "minutes": "embraceplus_minutes", "fitbit_intraday": "fitbit", "apple": "apple_health", "csv": "generic",
         "parquet": "generic",
     }  # fmt: skip
+    wide = {"garmin.csv": "garmin_logger", "shimmer.txt": "shimmer", "heart_rate.csv": "fitbit"}
     return [
         Seed("P01/e4", e4, "e4"),
         _one("s.zip", zipped(e4, "1644226061_A00000/"), "e4"),
@@ -102,6 +104,7 @@ def made_seeds() -> list[Seed]:
         _one("answers.json", json.dumps(answers), "self_reports"),
         _one("long.csv", long, "self_reports"),
         *(_one(name, data, "self_reports") for name, data in survey_apps.DIALECTS.items()),
+        *(_one(name, encodings.TABLES[name].encode("utf-16"), reader) for name, reader in wide.items()),
         _one("values.csv", daily, "daily_values", "daily_values"),
         _one("mixed.zip", zipped({**e4, f"v/{NAMED}.wav": sound(), "a/l.csv": long.encode()}), "e4+self_reports+voice"),
     ]  # fmt: skip

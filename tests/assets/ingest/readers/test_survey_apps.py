@@ -63,9 +63,26 @@ AWARE = (
     "_id,timestamp,device_id,esm_json,esm_status,double_esm_user_answer_timestamp,esm_user_answer\n"
     + esm("Happy", 2, EPOCH * 1000, "71") + esm("anxious", 2, EPOCH * 1000, "12") + esm("gloomy", 1, 0, "")
 )  # fmt: skip
+AWARE_IOS = (
+    "timestamp,device_id,esm_trigger,esm_title,esm_instructions,esm_status,double_esm_user_answer_timestamp,"
+    f"esm_user_answer\n{EPOCH}000,P01,morning,Happy,How?,2,{EPOCH}000.0,71\n"
+    f"{EPOCH}000,P01,morning,,anxious,2,{EPOCH}000.0,12\n{EPOCH}000,P01,morning,gloomy,,3,0.0,\n"
+)
+REDCAP_FORMS = (
+    "record_id,redcap_event_name,morning_timestamp,happy,morning_complete,evening_timestamp,anxious,"
+    f'evening_complete\nP01,day_1,"{WRITTEN}",71,2,"2026-01-31 21:15:00",12,2\n'
+    'P01,day_2,,,0,"[not completed]",5,0\n'
+)
+LIMESURVEY_FULL = (
+    '"Response ID","Date submitted","Access code","Date started","How are you? [happy]","anxious"\n'
+    f'"1","{WRITTEN}","P01","2026-01-31 10:00:00","71","12"\n"2","","P01","{WRITTEN}","","N/A"\n'
+)
+RADAR_JAVA = RADAR.replace(f"{EPOCH - 20}.5", "1.7698508805E9").replace(f"{EPOCH}.0", "1.7698509E9")
 DIALECTS = {
     "mpath.csv": MPATH, "radar.csv": RADAR, "radar.json": json.dumps([RADAR_RECORD]), "esms.csv": AWARE,
     BEIWE_NAME: BEIWE, "redcap.csv": REDCAP, "lime.csv": LIMESURVEY, "qualtrics.csv": QUALTRICS,
+    "esms_ios.csv": AWARE_IOS, "redcap_forms.csv": REDCAP_FORMS, "lime_full.csv": LIMESURVEY_FULL,
+    "radar_java.csv": RADAR_JAVA,
 }  # fmt: skip
 
 
@@ -165,17 +182,11 @@ def test_mpath_answers_lie_where_the_phone_was_and_a_list_of_choices_is_no_numbe
 
 
 def test_radar_times_as_java_writes_them_are_read(study: Study) -> None:
-    java = RADAR.replace(f"{EPOCH - 20}.5", "1.7698508805E9").replace(f"{EPOCH}.0", "1.7698509E9")
-    assert rows("radar.csv", java, study) == ANSWERED
+    assert rows("radar.csv", RADAR_JAVA, study) == ANSWERED
 
 
 def test_aware_on_ios_names_the_question_in_columns(study: Study) -> None:
-    text = (
-        "timestamp,device_id,esm_trigger,esm_title,esm_instructions,esm_status,double_esm_user_answer_timestamp,"
-        f"esm_user_answer\n{EPOCH}000,P01,morning,Happy,How?,2,{EPOCH}000.0,71\n"
-        f"{EPOCH}000,P01,morning,,anxious,2,{EPOCH}000.0,12\n{EPOCH}000,P01,morning,gloomy,,3,0.0,\n"
-    )
-    assert rows("esms.csv", text, study) == ANSWERED
+    assert rows("esms.csv", AWARE_IOS, study) == ANSWERED
 
 
 def test_beiwe_s_log_of_taps_is_not_taken_for_answers(study: Study) -> None:
@@ -190,12 +201,7 @@ def test_beiwe_s_log_of_taps_is_not_taken_for_answers(study: Study) -> None:
 
 
 def test_redcap_forms_in_one_row_keep_their_own_times(study: Study) -> None:
-    text = (
-        "record_id,redcap_event_name,morning_timestamp,happy,morning_complete,evening_timestamp,anxious,"
-        f'evening_complete\nP01,day_1,"{WRITTEN}",71,2,"2026-01-31 21:15:00",12,2\n'
-        'P01,day_2,,,0,"[not completed]",5,0\n'
-    )
-    recording = read("redcap.csv", text, study)
+    recording = read("redcap.csv", REDCAP_FORMS, study)
     assert sorted(recording.answers.iter_rows()) == [
         ("P01", EPOCH * 1_000_000, "happy", 71.0),
         ("P01", (EPOCH + 11 * 3600) * 1_000_000, "anxious", 12.0),
@@ -204,8 +210,4 @@ def test_redcap_forms_in_one_row_keep_their_own_times(study: Study) -> None:
 
 
 def test_limesurvey_s_headings_in_full_are_known(study: Study) -> None:
-    text = (
-        '"Response ID","Date submitted","Access code","Date started","How are you? [happy]","anxious"\n'
-        f'"1","{WRITTEN}","P01","2026-01-31 10:00:00","71","12"\n"2","","P01","{WRITTEN}","","N/A"\n'
-    )
-    assert rows("lime.csv", text, study) == ANSWERED
+    assert rows("lime.csv", LIMESURVEY_FULL, study) == ANSWERED
