@@ -1,7 +1,10 @@
 """The pages: Dagster's code server, web server and daemon, and the MLflow server, as children of one command.
 
-All of them listen on 127.0.0.1 only: none asks for a password. They live and die together: when one ends by itself
-the others are ended too and the command says which and where its log is; nothing is restarted behind anyone's back.
+The pages listen on 127.0.0.1 only: none asks for a password. The code server, which runs whatever it is asked to,
+listens on a socket in a folder that only this user may enter: on a port, two studies that start at the same moment
+would share it (gRPC lets several processes bind one), and runs of one would work on the home of the other. They live
+and die together: when one ends by itself the others are ended too and the command says which and where its log is;
+nothing is restarted behind anyone's back.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -106,9 +110,10 @@ def serve(home: Home, dagster_port: int | None, mlflow_port: int | None) -> Iter
         ServerError: a port that was asked for is taken, or a server does not come up.
     """
     ports = port(dagster_port, DAGSTER_PORT), port(mlflow_port, MLFLOW_PORT)
-    first, then = _servers(home, *ports, port(None, 4000))
     environment = _environment(home)
     with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="macromicro-"))  # nobody else may enter it
+        first, then = _servers(home, *ports, Path(folder) / "code.sock")
         started: list[Server] = []
         stack.callback(stop, started)
         for group in (first, then):
@@ -155,21 +160,19 @@ def port(wanted: int | None, usual: int) -> int:
     return wanted or next(p for p in range(usual, usual + 1000) if _free(p))
 
 
-def _servers(home: Home, dagster_port: int, mlflow_port: int, code_port: int) -> tuple[list[Server], list[Server]]:
-    """Those to start first, and those that need the code server."""
+def _servers(home: Home, dagster_port: int, mlflow_port: int, code: Path) -> tuple[list[Server], list[Server]]:
+    """Those to start first, and those that need the code server, which listens at the socket `code`."""
     prepare(home)
     folder = logs(home)
     workspace = home.dagster / "workspace.yaml"
-    workspace.write_text(
-        f"load_from:\n  - grpc_server: {{host: {HOST}, port: {code_port}, location_name: macromicro}}\n"
-    )
+    workspace.write_text(f"load_from:\n  - grpc_server: {{socket: {code}, location_name: macromicro}}\n")
     python = [sys.executable, "-m"]
-    code = [*python, "dagster", "code-server", "start", "-m", "pipeline.definitions", "-h", HOST, "-p", str(code_port)]
+    loaded = [*python, "dagster", "code-server", "start", "-m", "pipeline.definitions", "--socket", str(code)]
     web = [*python, "dagster_webserver", "-h", HOST, "-p", str(dagster_port), "-w", str(workspace)]
     daemon = [*python, "dagster._daemon", "run", "-w", str(workspace)]
     tracking, beat = _mlflow(home, mlflow_port), time.time()
     first = [
-        Server("Dagster's code server", code, folder / "code-server.log", lambda: not _free(code_port)),
+        Server("Dagster's code server", loaded, folder / "code-server.log", lambda: _listens(code)),
         Server("The MLflow server", tracking, folder / "mlflow.log", lambda: _answers(mlflow_port, "/health")),
     ]
     then = [
@@ -226,6 +229,11 @@ def _free(number: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return path.exists() and probe.connect_ex(str(path)) == 0
 
 
 def _answers(number: int, path: str) -> bool:

@@ -11,27 +11,37 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from datetime import datetime, timedelta, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import psutil
 import pytest
+from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from typer.testing import CliRunner
 
+from assets.features.physiology import PHYSIOLOGY
+from assets.features.summary import SUMMARY_UNIT
 from assets.lake import Lake
+from assets.ledger import Stamp
 from assets.study import Home
 from assets.tables import SELF_REPORTS
+from assets.units import stamped
 from models.registry import CHAMPION, Registry
 from pipeline.cli import app
 from pipeline.instance import instance
-from pipeline.servers import port
-from tests.line.studies import differing, macromicro, tree_hash
+from pipeline.requests import range_tags
+from tests.assets.ingest.makers import START, e4_files, zipped
+from tests.assets.ingest.makers import put as deliver
+from tests.line.studies import differing, macromicro, settle, tree_hash
+from tests.pipeline.pages import opened, until
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 RUNNER = CliRunner()
+RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 HEADER = "participant,time,happy,sad\n"
 
 
@@ -179,13 +189,17 @@ def test_a_locked_database_is_named_and_waited_out_by_the_next_night(home: Path,
     assert_repaired(home, undisturbed)
 
 
-def start_until(home: Path, stage: str) -> subprocess.Popen[str]:
-    """A night in a process of its own, handed over the moment a file of this stage appears anew."""
-    there = set(home.glob(stage))
+def start(home: Path) -> subprocess.Popen[str]:
+    """A night in a process, and a process group, of its own."""
     command = [sys.executable, "-m", "pipeline.cli", "--home", str(home), "run"]
-    process = subprocess.Popen(
+    return subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
+
+
+def start_until(home: Path, stage: str) -> subprocess.Popen[str]:
+    """A night in a process of its own, handed over the moment a file of this stage appears anew."""
+    there, process = set(home.glob(stage)), start(home)
     while process.poll() is None and not set(home.glob(stage)) - there:
         time.sleep(0.01)
     assert process.poll() is None
@@ -193,6 +207,138 @@ def start_until(home: Path, stage: str) -> subprocess.Popen[str]:
 
 
 TRAINING = "scratch/learning/*/challenger"
+
+
+@pytest.mark.faults
+def test_a_night_that_overruns_into_the_next_is_waited_for_and_not_done_twice(
+    home: Path, undisturbed: dict[str, str]
+) -> None:
+    """A night stands still while it trains, until the daemon's schedule has asked for the next one."""
+    process = start_until(home, TRAINING)
+    next_night(home)
+    with standing_still(process), opened(home) as pages:
+        [later] = until(lambda: runs_of(home, "nightly", dg.DagsterRunStatus.QUEUED), 600)
+        time.sleep(5)
+        assert runs_of(home, "nightly", dg.DagsterRunStatus.QUEUED) == [later]
+        process.send_signal(signal.SIGCONT)
+        process.communicate()
+        assert process.returncode == 0
+        pages.wait_for(later, lambda run: run["status"] == "SUCCESS")
+        pages.end()
+    made = materialized(home, later)
+    assert made["self_reports"]["participant-days computed"].value == 0
+    assert made["challenger"]["registered now"].value is False
+    assert made["predictions"]["participants"].value == 0
+    assert_repaired(home, undisturbed)
+
+
+@pytest.mark.faults
+def test_a_machine_rebooted_with_a_run_in_flight_goes_on_once_its_daemon_is_up(
+    home: Path, undisturbed: dict[str, str]
+) -> None:
+    """Every process is killed while a run of the daemon trains; then only `macromicro ui` is started again."""
+    for file in (home / "inbox").rglob("*.csv"):
+        settle(file)
+    there = set(home.glob(TRAINING))
+    with opened(home) as pages:
+        lost = pages.launch("nightly", range_tags((date(2026, 3, 7), date(2026, 3, 7))))
+        until(lambda: set(home.glob(TRAINING)) - there)
+        pages.kill()
+    [first] = runs_of(home, "nightly", dg.DagsterRunStatus.SUCCESS)
+    assert runs_of(home, "nightly", dg.DagsterRunStatus.STARTED) == [lost]
+    next_night(home)
+    with opened(home) as pages:
+        [following] = until(lambda: runs_of(home, "nightly", dg.DagsterRunStatus.SUCCESS)[:-1], 900)
+        until(lambda: not unfinished(home))
+        pages.end()
+    assert runs_of(home, "nightly", dg.DagsterRunStatus.SUCCESS) == [following, first]
+    assert runs_of(home, "nightly", dg.DagsterRunStatus.FAILURE) == [lost]
+    with instance(Home(home)) as storage:
+        ended = [e.message for e in storage.all_logs(lost, of_type=dg.DagsterEventType.RUN_FAILURE)]
+    assert "Its process ended without a word (killed, or the machine restarted)." in " ".join(ended)
+    assert materialized(home, following)["challenger"]["registered now"].value is True
+    assert_repaired(home, undisturbed)
+
+
+@contextmanager
+def standing_still(process: subprocess.Popen[str]) -> Iterator[None]:
+    """A process that does nothing until it is told to go on, at the latest at the end of the block."""
+    process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGCONT)
+
+
+def next_night(home: Path, minutes: int = 5) -> None:
+    """Let the next night begin in some minutes: time enough for the pages to come up."""
+    when = datetime.now(ZoneInfo("Europe/Berlin")) + timedelta(minutes=minutes)
+    settings = (home / "study.toml").read_text()
+    (home / "study.toml").write_text(f'{settings}\n[schedule]\nnightly = "{when.minute} {when.hour} * * *"\n')
+
+
+def runs_of(home: Path, job: str, status: dg.DagsterRunStatus) -> list[str]:
+    """The runs of a job that are in a state, the newest first."""
+    with instance(Home(home)) as storage:
+        return [run.run_id for run in storage.get_runs(dg.RunsFilter(job_name=job, statuses=[status]))]
+
+
+def unfinished(home: Path) -> list[str]:
+    """Runs of any job that are not over."""
+    with instance(Home(home)) as storage:
+        return [run.run_id for run in storage.get_runs(dg.RunsFilter(statuses=NOT_FINISHED_STATUSES))]
+
+
+def materialized(home: Path, run: str) -> dict[str, Mapping[str, dg.MetadataValue]]:
+    """What a run said of each asset that it made."""
+    with instance(Home(home)) as storage:
+        made = [
+            e.asset_materialization for e in storage.all_logs(run, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+        ]
+    return {m.asset_key.to_user_string(): m.metadata for m in made if m is not None}
+
+
+@pytest.mark.faults
+def test_a_month_killed_in_the_middle_goes_on_where_it_stopped_as_one_run_of_the_pages(tmp_path: Path) -> None:
+    home, days = tmp_path / "home", [str(date(2022, 2, 7) + timedelta(days=n)) for n in range(31)]
+    macromicro(home, "init", "--timezone", "Europe/Berlin")
+    for n in range(31):
+        deliver(home / "inbox" / "P01" / f"{n}.zip", zipped(e4_files(START + n * 86_400, seconds=60)))
+    process = start(home)
+    until(lambda: len(computed(home)) >= 10 or process.poll() is not None)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    before, parts = computed(home), written(home)
+    assert 10 <= len(before) < 31
+    with opened(home) as pages:
+        assets = [table.name for table in (*PHYSIOLOGY.tables, *SUMMARY_UNIT.tables)]
+        how, runs = pages.backfill(assets, days, seconds=900)
+        until(lambda: not unfinished(home))
+        pages.end()
+    assert (how, len(runs)) == ("COMPLETED_SUCCESS", 1)
+    assert computed(home).keys() == set(days)
+    assert before.items() <= computed(home).items()
+    kept = {path: when for path, when in parts.items() if path.parts[-3].removeprefix("date=") in before}
+    assert kept
+    assert kept.items() <= written(home).items()
+    with instance(Home(home)) as storage:
+        tags = storage.get_run_by_id(runs[0]).tags
+        assert [run.job_name for run in storage.get_runs(dg.RunsFilter(job_name="days"))] == []
+    assert [tags[tag] for tag in RANGE] == [days[0], days[-1]]
+    said = materialized(home, runs[0])["hrv"]
+    assert said["participant-days unchanged"].value == len(before)
+    assert said["participant-days computed"].value == 31 - len(before)
+
+
+def computed(home: Path) -> dict[str, Stamp]:
+    """The days of the only participant whose features are in the lake, with their stamps."""
+    return {str(key.date): stamp for key, stamp in stamped(Home(home), "physiology")}
+
+
+def written(home: Path) -> dict[Path, int]:
+    """When each part of beats and the tables beside them was written."""
+    found = [p for table in ("beats", "hrv", "eda", "motion") for p in (home / "lake" / table).glob("*/*/part.parquet")]
+    return {p.relative_to(home): p.stat().st_mtime_ns for p in found}
 
 
 @pytest.mark.faults
@@ -276,22 +422,11 @@ def test_runs_orphaned_by_a_kill_are_ended_by_the_next_night(
 )
 def test_a_killed_server_ends_the_pages_with_its_name_and_they_start_again(home: Path, module: str, name: str) -> None:
     for _ in range(2):
-        pages, family = start_pages(home)
-        victim = next(p for p in family if module in p.cmdline())
-        victim.kill()
-        said = pages.communicate(timeout=120)[1]
-        assert pages.returncode == 1
+        with opened(home) as pages:
+            victim = next(p for p in pages.family if module in p.cmdline())
+            victim.kill()
+            said = pages.process.communicate(timeout=120)[1]
+        assert pages.process.returncode == 1
         assert f"{name} ended by itself (code -9)" in " ".join(said.split())
-        _, alive = psutil.wait_procs(family, timeout=30)
+        _, alive = psutil.wait_procs(pages.family, timeout=30)
         assert alive == []
-
-
-def start_pages(home: Path) -> tuple[subprocess.Popen[str], list[psutil.Process]]:
-    """`macromicro ui`, once its pages answer, and all that it started."""
-    ports = ["--port", str(port(None, 24000)), "--mlflow-port", str(port(None, 26000))]
-    command = [sys.executable, "-m", "pipeline.cli", "--home", str(home), "ui", *ports]
-    pages = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert pages.stdout is not None
-    while "Ctrl-C" not in (line := pages.stdout.readline()):
-        assert line, pages.communicate()[1]
-    return pages, psutil.Process(pages.pid).children(recursive=True)

@@ -2,24 +2,21 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
-import time
 import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
+import yaml
 
 from assets.study import Home
 from pipeline.instance import prepare
 from pipeline.lock import lock
 from pipeline.servers import HOST, Server, ServerError, port, stop, watch
 from pipeline.template import study_text
+from tests.pipeline.pages import Pages, get, open_pages
 
 WHERE = '{repositoryName: "__repository__", repositoryLocationName: "macromicro"}'
 STATES = f"""{{
@@ -27,22 +24,6 @@ STATES = f"""{{
     ... on Schedules {{ results {{ name executionTimezone scheduleState {{ status }} }} }} }}
   sensorsOrError(repositorySelector: {WHERE}) {{ ... on Sensors {{ results {{ name sensorState {{ status }} }} }} }}
 }}"""
-LAUNCH = f"""mutation {{ launchRun(executionParams: {{
-  selector: {WHERE[:-1]}, jobName: "ingest"}}, mode: "default", runConfigData: {{}}
-}}) {{ ... on LaunchRunSuccess {{ run {{ runId }} }} ... on PythonError {{ message }} }} }}"""
-RUN = """{ runOrError(runId: "%s") { ... on Run { status
-  eventConnection { events { ... on EngineEvent { message } } } } } }"""
-
-
-@dataclass
-class Pages:
-    """A running `macromicro ui`: its addresses and everything it started."""
-
-    home: Home
-    process: subprocess.Popen[str]
-    dagster: str
-    mlflow: str
-    family: list[psutil.Process]
 
 
 @pytest.fixture(scope="module")
@@ -50,38 +31,14 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
     home = tmp_path_factory.mktemp("pages") / "home"
     home.mkdir()
     (home / "study.toml").write_text(study_text("pages", "Europe/Berlin"))
-    ports = port(None, 23000), port(None, 25000)
-    command = [sys.executable, "-m", "pipeline.cli", "--home", str(home), "ui"]
-    command += ["--port", str(ports[0]), "--mlflow-port", str(ports[1])]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    said = ""
-    while "Ctrl-C" not in said:
-        line = process.stdout.readline()
-        assert line, said
-        said += line
-    family = psutil.Process(process.pid).children(recursive=True)
-    dagster, mlflow = (f"http://{HOST}:{number}" for number in ports)
-    assert dagster in said
-    assert mlflow in said
-    yield Pages(Home(home), process, dagster, mlflow, family)
-    if process.poll() is None:
-        process.kill()
-
-
-def get(address: str, body: bytes | None = None, **headers: str) -> str:
-    request = urllib.request.Request(address, body, headers)
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        return str(answer.read().decode())
-
-
-def ask(address: str, query: str) -> Any:
-    body = json.dumps({"query": query}).encode()
-    return json.loads(get(f"{address}/graphql", body, **{"Content-Type": "application/json"}))["data"]
+    opened = open_pages(home)
+    yield opened
+    if opened.process.poll() is None:
+        opened.process.kill()
 
 
 def test_the_schedule_and_the_sensor_run_without_being_switched_on(pages: Pages) -> None:
-    states = ask(pages.dagster, STATES)
+    states = pages.ask(STATES)
     schedules, sensors = (states[kind]["results"] for kind in ("schedulesOrError", "sensorsOrError"))
     assert {(s["scheduleState"]["status"], s["executionTimezone"]) for s in schedules} == {("RUNNING", "Europe/Berlin")}
     assert "inbox" in {s["name"] for s in sensors}
@@ -96,34 +53,33 @@ def test_the_mlflow_server_answers_on_loopback_and_refuses_other_host_names(page
 
 def test_a_run_of_the_daemon_waits_for_the_command_that_holds_the_home(pages: Pages) -> None:
     with lock(pages.home, "macromicro run"):
-        launched = ask(pages.dagster, LAUNCH)["launchRun"]["run"]["runId"]
-        waited = wait_for(pages, launched, lambda run: "Waiting: " in json.dumps(run))
+        launched = pages.launch("ingest")
+        waited = pages.wait_for(launched, lambda run: "Waiting: " in json.dumps(run))
         assert waited["status"] == "STARTED"
-    ended = wait_for(pages, launched, lambda run: run["status"] not in {"QUEUED", "STARTING", "STARTED"})
+    ended = pages.wait_for(launched, lambda run: run["status"] not in {"QUEUED", "STARTING", "STARTED"})
     assert ended["status"] == "SUCCESS"
-
-
-def wait_for(pages: Pages, run: str, true: Callable[[Any], bool]) -> Any:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        found = ask(pages.dagster, RUN % run)["runOrError"]
-        if true(found):
-            return found
-        time.sleep(0.3)
-    raise AssertionError(found)
 
 
 def test_nothing_listens_beyond_loopback(pages: Pages) -> None:
     listening = [c.laddr.ip for p in pages.family for c in p.net_connections("inet") if c.status == psutil.CONN_LISTEN]
-    assert len(listening) >= 3
+    assert len(listening) >= 2
     assert {ip.removeprefix("::ffff:") for ip in listening} == {HOST}
 
 
+def test_only_this_user_may_ask_the_code_server(pages: Pages) -> None:
+    [place] = yaml.safe_load((pages.home.dagster / "workspace.yaml").read_text())["load_from"]
+    path = Path(place["grpc_server"]["socket"])
+    assert path.is_socket()
+    assert (path.parent.stat().st_mode & 0o777, path.parent.stat().st_uid) == (0o700, os.getuid())
+
+
 def test_one_interrupt_ends_everything(pages: Pages) -> None:
+    [place] = yaml.safe_load((pages.home.dagster / "workspace.yaml").read_text())["load_from"]
     pages.process.send_signal(signal.SIGINT)
     assert pages.process.wait(timeout=60) == 0
     _, alive = psutil.wait_procs(pages.family, timeout=20)
     assert alive == []
+    assert not Path(place["grpc_server"]["socket"]).parent.exists()
 
 
 def test_a_port_that_is_taken_is_named() -> None:
