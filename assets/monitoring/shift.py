@@ -24,7 +24,7 @@ FEWEST_PEOPLE = 4
 LEAST_SHIFT = 0.5  # own SDs: smaller changes are not worth a look however certain
 LEAST_AGREEING = 2 / 3
 ALPHA = 0.005  # a night's chance of any false alarm, at most
-CLIP = 4.0  # own SDs: one bad day of one person moves the mean by no more than this
+CLIP = 6.0  # own SDs: one bad day of one person moves the mean by no more than this, and five people tell a jump in one
 
 
 @dataclass(frozen=True)

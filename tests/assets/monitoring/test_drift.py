@@ -66,6 +66,12 @@ def test_a_shift_is_found_on_its_night_with_its_feature_and_day() -> None:
     assert found["shift_sd"] == pytest.approx(3.0, abs=0.8)
 
 
+def test_a_jump_in_five_people_with_ten_days_of_past_is_found_on_its_night() -> None:
+    last = pl.col("date") == on(10)
+    frames = [shifted(study_days(people=5, days=11, seed=seed, missing=0), 8.0, last) for seed in range(8)]
+    assert [{a["feature"] for a in alarms(frame, 10)} for frame in frames] == [{SHIFTED}] * 8
+
+
 def test_a_smaller_shift_is_found_within_a_week_and_dated_to_its_day() -> None:
     frame = shifted(study_days(), 1.5, pl.col("date") >= on(CHANGE))
     found = [a for night in range(CHANGE, DAYS) for a in alarms(frame, night)]
