@@ -270,7 +270,7 @@ def standing_still(process: subprocess.Popen[str]) -> Iterator[None]:
         process.send_signal(signal.SIGCONT)
 
 
-def next_night(home: Path, minutes: int = 5) -> None:
+def next_night(home: Path, minutes: int = 4) -> None:
     """Let the next night begin in some minutes: time enough for the pages to come up."""
     when = datetime.now(ZoneInfo("Europe/Berlin")) + timedelta(minutes=minutes)
     settings = (home / "study.toml").read_text()
