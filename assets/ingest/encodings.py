@@ -29,11 +29,7 @@ def decoded(data: bytes) -> str:
 
 def wide_encoding(head: bytes) -> str | None:
     """Which UTF-16 a text begins in, with or without its mark; None where it is none."""
-    marked = _BY_MARK.get(head[:2])
-    # Without a mark: every second byte of what separates fields and of digits is 0.
-    even, odd = head[::2].count(0), head[1::2].count(0)
-    guessed = "utf-16-le" if odd > 8 * (even + 1) else "utf-16-be" if even > 8 * (odd + 1) else None
-    wide = marked or guessed
+    wide = _BY_MARK.get(head[:2]) or _unmarked(head)
     if wide is None:
         return None
     try:
@@ -44,6 +40,14 @@ def wide_encoding(head: bytes) -> str | None:
             return None
         text = head[: error.start].decode(wide)
     return wide if text and not _CONTROLS.intersection(text) else None
+
+
+def _unmarked(head: bytes) -> str | None:
+    """A text that begins with letters of which every second byte is 0, and goes on so."""
+    even, odd = head[::2].count(0), head[1::2].count(0)
+    if head[1:4:2] == b"\0\0" and odd > 8 * (even + 1):
+        return "utf-16-le"
+    return "utf-16-be" if head[:4:2] == b"\0\0" and even > 8 * (odd + 1) else None
 
 
 def in_utf8(source: Source, most_bytes: int) -> Source:

@@ -113,7 +113,10 @@ def _read(table: TextTable, context: Context) -> Recording:
 
 
 def _wide(table: TextTable, found: Found, items: dict[str, str]) -> tuple[dict[str, int], list[str]]:
-    """Each item's column, and the items that several columns mean: of these the one with most values counts."""
+    """Each item's column, and the items that several columns mean.
+
+    Of these the one that is called as the item is counts, else the one with most values.
+    """
     columns: dict[str, list[int]] = {}
     for n, text in enumerate(table.names):
         known = item_named(text, items) if n not in found.used else None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,6 +23,7 @@ _MPATH = {"timestampscheduled", "timestampsent", "timestampstart", "timestampsto
 _MPATH_ASIDE = {"timezoneoffset", "deltautc", "originaltimestampsent"}
 _FARTHEST_S, _QUARTER_S = 14 * 3600, 900
 _BEIWE_TIME = re.compile(r"(\d{4}-\d{2}-\d{2})[ T_](\d{2})[_:-](\d{2})[_:-](\d{2})(?:[+_]00[_:-]?00)?")
+_WHOSE = re.compile(r"^redcap_|(?:^|_)(?:id|code|token)$", re.IGNORECASE)
 _ESM_NAMES = ("esm_id", "esm_trigger", "esm_title", "esm_instructions")
 _AWARE_ANSWERED = {"2", "2.0", ""}
 
@@ -163,19 +164,25 @@ def _beiwe(table: TextTable, source: Source) -> TextTable:
 
 
 def _redcap(table: TextTable, source: Source) -> TextTable:
-    """A row a form: REDCap writes all forms of an event into one row, each between its own time and `…_complete`."""
+    """A row a form: REDCap writes all forms of an event into one row, each between its own time and `…_complete`.
+
+    Fields outside of every form with a time become a row without one.
+    """
     del source
     forms = _redcap_forms(table.names)
+    whose = [n for n, name in enumerate(table.names) if n == 0 or _WHOSE.search(name)]
     inside = {n for at, end in forms for n in range(at, end + 1)}
-    fixed = [n for n in range(len(table.names)) if n not in inside]
-    fields = [n for at, end in forms for n in range(at + 1, end)]
+    fields = [n for n in range(len(table.names)) if n not in {*whose, *(at for at, _ in forms)}]
+    outside = frozenset(n for n in fields if n not in inside)
     rows = []
     for row in table.rows:
-        for at, end in forms:
-            if any(row[n].strip() for n in range(at, end)):
-                own = [row[n] if at < n < end else "" for n in fields]
-                rows.append([*(row[n] for n in fixed), row[at], *own])
-    return TextTable((*(table.names[n] for n in fixed), "time", *(table.names[n] for n in fields)), rows, table.ragged)
+        parts: list[tuple[str, Collection[int]]] = [(row[at], range(at + 1, end)) for at, end in forms]
+        for when, part in (*parts, ("", outside)):
+            own = [row[n] if n in part else "" for n in fields]
+            if any(field.strip() for field in own):
+                rows.append([*(row[n] for n in whose), when, *own])
+    names = *(table.names[n] for n in whose), "time", *(table.names[n] for n in fields)
+    return TextTable(names, rows, table.ragged)
 
 
 def _redcap_forms(names: Sequence[str]) -> list[tuple[int, int]]:

@@ -48,6 +48,8 @@ def test_only_text_is_taken_for_text() -> None:
     assert wide_encoding(b"\xff\xfb\x90\x64\0\0\0\0" * 100) is None
     assert wide_encoding(b"a;b\n1;2\n") is None
     assert wide_encoding(bytes(512)) is None
+    samples = b"".join(n.to_bytes(2, "little") for n in range(40, 240)) * 20
+    assert wide_encoding(b"0       X F X X" * 16 + samples) is None  # 16-bit samples behind a header in ASCII
     assert wide_encoding(b"") is None
 
 

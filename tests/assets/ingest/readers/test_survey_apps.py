@@ -207,6 +207,17 @@ def test_redcap_forms_in_one_row_keep_their_own_times(study: Study) -> None:
         ("P01", (EPOCH + 11 * 3600) * 1_000_000, "anxious", 12.0),
     ]
     assert any(remark.startswith("1 answers have no readable time") for remark in recording.remarks)
+    untimed = REDCAP_FORMS.replace("evening_complete", "evening_complete,gloomy").replace("12,2", "12,2,33")
+    again = read("redcap.csv", untimed.replace("5,0", "5,0,"), study)
+    assert again.answers.equals(recording.answers)
+    assert any(remark.startswith("2 answers have no readable time") for remark in again.remarks)
+
+
+def test_of_two_columns_the_one_called_as_the_item_counts(study: Study) -> None:
+    text = f"time,happy,happy_open\n{WHEN},71,a walk\n2026-01-31T10:15:00+00:00,,rain\n"
+    recording = read("a.csv", text, study)
+    assert recording.answers["value"].to_list() == [71.0]
+    assert "several columns mean happy: happy counts" in recording.remarks
 
 
 def test_limesurvey_s_headings_in_full_are_known(study: Study) -> None:
