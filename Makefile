@@ -29,13 +29,13 @@ demo: $(READY)  ## Simulate a study, run a whole night on it, show the result an
 	@echo "Look around: make ui"
 
 test: $(READY)  ## Run the tests
-	$(BIN)/python -m pytest -m "not line_real and not faults and not replay" --ignore tests/line/test_faults.py -n auto --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -m "not line_real and not faults and not replay" --ignore tests/line/test_faults.py --ignore tests/line/test_killed.py -n auto --dist loadfile --no-loadscope-reorder
 
 real: $(READY)  ## Run the whole line on the real recordings (skips where they are absent)
 	$(BIN)/python -m pytest -m line_real tests/line
 
-faults: $(READY)  ## Inject faults for real: full disk, lost databases, killed servers (minutes; some need root)
-	$(BIN)/python -m pytest tests/line/test_faults.py
+faults: $(READY)  ## Inject faults for real: full disk, lost databases, killed servers, nights killed everywhere (minutes; some need root)
+	$(BIN)/python -m pytest tests/line/test_faults.py tests/line/test_killed.py
 
 replay: $(READY)  ## Play five nights of a study on an accelerated clock and check their ledger (needs the package faketime)
 	$(BIN)/python -m pytest -m replay tests/line/test_replay.py

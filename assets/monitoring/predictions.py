@@ -48,8 +48,8 @@ def predict_day(home: Home, study: Study) -> Given:
     given = Given(day, champion, len(new), frame.height - len(new), len(new) * len(study.items))
     if not new:
         return given
-    said = said_by(home, study, champion, frame.filter(pl.col("participant").is_in(new)))
-    for (code,), rows in said.group_by("participant", maintain_order=True):
+    said = said_by(home, study, champion, frame)  # of all: the last digits depend on how many are estimated at once
+    for (code,), rows in said.filter(pl.col("participant").is_in(new)).group_by("participant", maintain_order=True):
         known_until = Calendar.of(study, str(code)).span_us(day)[0]
         own = rows.with_columns(pl.lit(known_until).alias("known_until_us"))
         lake.write(PREDICTIONS, own.select(c.name for c in PREDICTIONS.columns), Key(str(code), day))

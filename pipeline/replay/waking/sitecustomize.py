@@ -11,7 +11,7 @@ import select
 import threading
 import time
 
-LOOK_S = 0.2
+LOOK_S = 0.5
 _wait = threading.Event.wait
 
 

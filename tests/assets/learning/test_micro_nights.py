@@ -155,6 +155,11 @@ def test_an_updated_version_predicts_the_coming_day(nights: Home, study: Study) 
     said = Lake(nights.lake).read_all(PREDICTIONS)
     assert said.filter(pl.col("model_version") == 3).height == PEOPLE * 2
     assert (said["low"] <= said["value"]).all()
+    files = {path: path.read_bytes() for path in sorted((nights.lake / "predictions").rglob("*.parquet"))}
+    for path in [*files][2:]:  # as a night that was killed after two people
+        path.unlink()
+    assert predict_day(nights, study).people == PEOPLE - 2
+    assert {path: path.read_bytes() for path in files} == files
     registry.point(CHAMPION, registry.version(1))
 
 
