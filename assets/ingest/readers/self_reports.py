@@ -122,12 +122,12 @@ def _wide(table: TextTable, found: Found, items: dict[str, str]) -> tuple[dict[s
         known = item_named(text, items) if n not in found.used else None
         if known:
             columns.setdefault(known, []).append(n)
-    best = {
-        name: max(
-            own, key=lambda n: (sum(bool(v) for v in table.column(n)), _SCORED.search(table.names[n]) is not None)
-        )
-        for name, own in columns.items()
-    }
+
+    def worth(n: int) -> tuple[bool, int, bool]:
+        name = table.names[n]
+        return plain(name) in items, sum(map(bool, table.column(n))), _SCORED.search(name) is not None
+
+    best = {name: max(own, key=worth) for name, own in columns.items()}
     return best, [name for name, own in columns.items() if len(own) > 1]
 
 
