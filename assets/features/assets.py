@@ -29,6 +29,7 @@ from assets.units import Report, run_unit
 
 GROUP = "features"
 PLAUSIBLE_BPM = (30.0, 220.0)
+MOST_PICTURES = 7  # days of a run that are drawn: event logs are never pruned of what an asset last made
 WHAT = {
     "beats": "Heart beats from the wristband's pulse or ECG, each interval judged; the device's own where it gave no "
     "signal. Artefacts are marked, never corrected.",
@@ -79,10 +80,9 @@ def _physiology(home: Home, study: Study) -> dg.AssetsDefinition:
         with_next = dates | {day + timedelta(days=1) for day in dates}
         summaries = run_unit(SUMMARY_UNIT, home, study, wanted_summaries(home, study, with_next))
         for table in PHYSIOLOGY.tables:
-            facts = _metadata(home, table, report, dates)
             if table is BEATS:
-                facts |= _a_day(home, study, report)
-            yield dg.MaterializeResult(asset_key=table.name, metadata=facts)
+                _draw_days(context, home, study, report)
+            yield dg.MaterializeResult(asset_key=table.name, metadata=_metadata(home, table, report, dates))
         yield dg.MaterializeResult(asset_key=SUMMARIES.name, metadata=_metadata(home, SUMMARIES, summaries, dates))
         report.failed.update(summaries.failed)
         yield dg.AssetCheckResult(
@@ -152,18 +152,17 @@ def _metadata(home: Home, table: Table, report: Report, dates: set[Date]) -> dic
     return facts
 
 
-def _a_day(home: Home, study: Study, report: Report) -> dict[str, Any]:
-    """The newest day just computed, drawn: of several participants, the one with most beats."""
+def _draw_days(context: dg.AssetExecutionContext, home: Home, study: Study, report: Report) -> None:
+    """Put a picture on each of the newest days just computed: of several participants, the one with most beats."""
     lake = Lake(home.lake)
     beats = {key: lake.read(BEATS, key, ["time_us"]).height for key in report.computed if key.date}
-    if not any(beats.values()):
-        return {}
-    newest = max(key.date for key, n in beats.items() if n and key.date)
-    shown = max((key for key in beats if key.date == newest), key=lambda key: beats[key])
-    drawn = png(picture_day(day_frames(home, study, str(shown.participant), newest)), LARGEST_PICTURE * 2 // 3)
-    data = base64.b64encode(drawn).decode()
-    command = f"macromicro show {shown.participant} {newest}"
-    return {"a day": dg.MetadataValue.md(f"![{command}](data:image/png;base64,{data})"), "the same": command}
+    for day in sorted({key.date for key, n in beats.items() if n and key.date})[-MOST_PICTURES:]:
+        shown = max((key for key in beats if key.date == day), key=lambda key: beats[key])
+        drawn = png(picture_day(day_frames(home, study, str(shown.participant), day)), LARGEST_PICTURE * 2 // 3)
+        data = base64.b64encode(drawn).decode()
+        command = f"macromicro show {shown.participant} {day}"
+        facts = {"a day": dg.MetadataValue.md(f"![{command}](data:image/png;base64,{data})"), "the same": command}
+        context.add_asset_metadata(facts, asset_key=BEATS.name, partition_key=str(day))
 
 
 def _heart_rate(hrv: pl.DataFrame) -> dict[str, Any]:

@@ -57,7 +57,9 @@ def summary(material: Material) -> list[tuple[str, str]]:
     if champion:
         lines.append(("good", f"Champion: version {champion.version}, from {champion.answers} self-reports"))
     else:
-        lines.append(("note", "No champion yet"))
+        lines.append(
+            ("note", "No champion yet, so nobody gets an estimate: the versions below say what the gate found")
+        )
     return lines
 
 
