@@ -14,7 +14,7 @@ from assets.lake import Lake
 from assets.tables import SELF_REPORTS, SIGNALS
 from tests.line.studies import differing, macromicro, macromicro_json, tree_hash
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1500)
 
 STAGES = (
     "lake/dumps/part.parquet",
