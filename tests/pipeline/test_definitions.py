@@ -81,3 +81,11 @@ def test_without_a_study_the_definitions_load_and_say_so(tmp_path: Path) -> None
     assert done.returncode == 0, done.stderr
     assert "showing the graph of a default study" in done.stdout + done.stderr
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_no_asset_depends_on_one_that_the_same_step_makes(home: Home, study: Study) -> None:
+    """Dagster's pages would refuse to backfill them: partitions that one passes on to the other count as different."""
+    assets = definitions(home, study).resolve_asset_graph()
+    sisters = {key: assets.get(key).execution_set_asset_keys - {key} for key in assets.get_all_asset_keys()}
+    assert any(sisters.values())
+    assert {key.to_user_string() for key, own in sisters.items() if own & assets.get(key).parent_keys} == set()
