@@ -73,6 +73,11 @@ class Night:
         """Wall seconds of everything else."""
         return self.wall - self.learning
 
+    @property
+    def beyond(self) -> float:
+        """Wall seconds that no stage took: start, Dagster, end."""
+        return self.wall - sum(self.stages.values())
+
 
 def simulated_day(study: Study) -> Day:
     """A whole day of wristband, and five clips of about 15 s."""
@@ -174,10 +179,11 @@ def main() -> None:
             f"again {found.again:.1f} s (load {load:.1f})",
             flush=True,
         )
-        print("      " + ", ".join(f"{name} {seconds:.0f} s" for name, seconds in found.stages.items()), flush=True)
+        stages = {**found.stages, "beyond all stages": found.beyond}
+        print("      " + ", ".join(f"{name} {seconds:.0f} s" for name, seconds in stages.items()), flush=True)
     if len(nights) > 1:
         sizes = [n.people for n in nights]
-        for name in ("wall", "processor", "data", "learning"):
+        for name in ("wall", "processor", "data", "learning", "beyond"):
             each, fixed = np.polyfit(sizes, [getattr(n, name) for n in nights], 1)
             whole = fixed + each * COHORT
             print(f"{name}: {fixed:.0f} s + {each:.2f} s a person; {COHORT} people: {whole / 60:.0f} min")

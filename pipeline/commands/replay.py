@@ -21,7 +21,7 @@ def replay(
     context: typer.Context,
     *,
     nights: Annotated[
-        int, typer.Option(min=5, max=180, help="How many nights; fewer than 30 play the short story of five.")
+        int, typer.Option(min=3, max=180, help="How many nights; 3 and 5 play short stories, 30 and more the long one.")
     ] = 30,
     seed: Annotated[int, typer.Option(help="The same seed lives the same lives.")] = 1,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of a night's training.")] = 3,

@@ -1,7 +1,7 @@
 """What happens in a replayed study, day by day: who joins and leaves, travels, sends late, and what their bands do.
 
-Two plots are told: a long one of a month and more, and a short one for continuous integration, which begins with a
-week that was recorded before the system was set up. Days count from 0 at the study's first day; night n is the one at
+Three plots are told: a long one of a month and more; a short one, which begins with a week that was recorded before
+the system was set up, so that drift can be told; and the shortest for continuous integration. Days count from 0 at the study's first day; night n is the one at
 the end of day `backlog + n - 1`. What files arrive when is drawn from a plot in `script.py`.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date as Date
 from datetime import timedelta
 
-LONG_NIGHTS, FEWEST_NIGHTS = 30, 5
+LONG_NIGHTS, SHORT_NIGHTS, FEWEST_NIGHTS = 30, 5, 3
 ZONE, ABROAD, VISITED = "Europe/Berlin", "Australia/Sydney", "America/New_York"
 
 
@@ -106,7 +106,7 @@ LONG = Plot(
 )
 SHORT = Plot(
     first_day=Date(2025, 10, 16),  # Berlin's clocks go back on 26 October
-    nights=FEWEST_NIGHTS,
+    nights=SHORT_NIGHTS,
     people=6,
     backlog=8,
     joins={6: 8},
@@ -120,8 +120,24 @@ SHORT = Plot(
     firmware=11,
     min_answers=40,
 )
+SHORTEST = Plot(
+    first_day=Date(2025, 10, 22),  # the night of the clocks is the second
+    nights=FEWEST_NIGHTS,
+    people=4,
+    backlog=2,
+    joins={4: 2},
+    leaves={2: 4},
+    away=(3, 4),
+    late=(Late(1, 3, 3), Late(4, 2, 3, cut=True)),
+    duplicate=2,
+    broken=(2,),
+    withdrawn=(2, 3),
+    min_answers=20,
+)
 
 
 def plot(nights: int) -> Plot:
-    """The plot of a replay of so many nights: the short one below a month, else the long one, made longer if asked."""
-    return SHORT if nights < LONG_NIGHTS else replace(LONG, nights=nights)
+    """The plot of a replay of so many nights: below a month a shorter one, else the long one, made longer if asked."""
+    if nights < LONG_NIGHTS:
+        return SHORTEST if nights < SHORT_NIGHTS else SHORT
+    return replace(LONG, nights=nights)

@@ -5,7 +5,7 @@ from datetime import date as Date
 
 import pytest
 
-from pipeline.replay.plot import LONG, SHORT, Late, Plot, plot
+from pipeline.replay.plot import LONG, SHORT, SHORTEST, Late, Plot, plot
 from pipeline.replay.script import (
     ANSWERS,
     BAND,
@@ -141,7 +141,7 @@ def test_a_copy_is_of_something_that_came_before() -> None:
     assert [d.identity in paths(nights[1]) for d in copies] == [True]
 
 
-@pytest.mark.parametrize("told", [SHORT, LONG])
+@pytest.mark.parametrize("told", [SHORTEST, SHORT, LONG])
 def test_no_arrival_comes_after_its_night_has_begun_or_before_the_one_before(told: Plot) -> None:
     codes = {n: f"P{n:03d}" for n in range(1, told.people + 1)}
     given = {n: recorded(told.days, told.first_day)[1] for n in codes}
@@ -166,9 +166,11 @@ def test_each_plot_tells_what_a_replay_must_show() -> None:
     assert told >= {"a broken file", "a dump made whole", "new firmware", "a dump taken back"}
     assert len(LONG.quiet) == 7
     assert LONG.first_day < Date(2026, 3, 29) < Date(2026, 4, 5) < LONG.night_date(LONG.nights)
-    assert SHORT.night_date(1) <= Date(2025, 10, 26) <= SHORT.night_date(SHORT.nights)
+    for short in (SHORT, SHORTEST):
+        assert short.night_date(1) <= Date(2025, 10, 26) <= short.night_date(short.nights)
 
 
 def test_more_nights_make_the_long_plot_longer() -> None:
     assert plot(40).nights == 40
-    assert plot(7) == SHORT
+    assert plot(7) == plot(5) == SHORT
+    assert plot(3) == SHORTEST
