@@ -12,6 +12,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 import torch
@@ -19,13 +20,13 @@ import torch
 from models.baselines import Ewma
 from models.cohort import Cohort, Floats, Ints, Mask
 from models.forest import Forest, grow
-from models.history import seen_online
+from models.history import seen_as_newcomer, seen_online
 from models.inputs import Inputs, Past
 from models.intervals import calibrate
-from models.macro_micro import NEVER, MacroMicro, error_scale, view_name
+from models.macro_micro import NEVER, NEWCOMER, NIGHTLY, ONLINE, MacroMicro, error_scale
 from models.metrics import mae, pooled_ccc, sums
-from models.mix import choose
-from models.network import Ensemble, Network
+from models.mix import FACTORS, SHARES, WIDE, choose
+from models.network import Ensemble, Network, macro_only
 from models.protocols import nightly_view
 from models.settings import Settings
 from models.standardise import learn
@@ -34,7 +35,6 @@ from models.threads import torch_threads
 from models.training import Progress, Training
 from models.worth import of_no_use
 
-VIEWS = view_name(nightly=False), view_name(nightly=True)
 FEWEST_PRESENT = 20  # moments that a modality needs to be learned from
 
 
@@ -113,6 +113,7 @@ def _baseline(cohort: Cohort, settings: Settings) -> MacroMicro:
         standards=standards,
         network=None,
         intervals={},
+        macro_people=len(answered),
     )
 
 
@@ -121,9 +122,9 @@ def _learn(model: MacroMicro, cohort: Cohort, held: Held, checkpoint: Path | Non
     material = _Material.of(model, cohort)
     network = material.network(model.settings.seed)
     training = material.training(network, held.learn)
-    checks = [_Check.of(v.take(_index(held.check)), material.unit[held.check]) for v in material.views]
-    start = sum(c.untouched for c in checks) / 2
-    best = training.choose(lambda n: sum(c.score(n) for c in checks) / 2, start, _under(checkpoint, "choose"), progress)
+    checks = [_Check.of(v.take(_index(held.check)), material.unit[held.check]) for v in material.trained]
+    start = fmean(c.untouched for c in checks)
+    best = training.choose(lambda n: fmean(c.score(n) for c in checks), start, _under(checkpoint, "choose"), progress)
     model.curve = training.curve
     if best is None:
         model.note = "no correction beat the personal baseline on held-back answers; the baseline is kept"
@@ -149,17 +150,21 @@ def _learn(model: MacroMicro, cohort: Cohort, held: Held, checkpoint: Path | Non
 
 
 def _mix(model: MacroMicro, cohort: Cohort, held: Held, material: _Material) -> None:
-    """Grow trees beside the network and choose how the two are put together, against a weighted mean of answers."""
+    """Grow trees beside the network and choose how the two are put together, against a weighted mean of answers.
+
+    Newcomers get the online share: what a forest is worth to strangers cannot be told on people it was grown on.
+    """
     if model.settings.trees == 0:
         return
     model.forest = material.forest(held.learn)
-    chosen = _index(held.check)
-    for name, inputs, (view, seen) in zip(VIEWS, material.views, _views(cohort), strict=True):
-        rows = inputs.take(chosen)
+    for name, (view, seen) in _views(cohort, model.settings).items():
+        rows = material.inputs[name].take(_index(held.check))
         trees = rows.baseline.double().numpy() + model.forest.correction(rows)
         usual = Ewma().fit(view, held.learn, seen).predict(view, seen)[held.check]
         reference = (usual - cohort.low) / cohort.span
-        model.mixes[name] = choose(model.of_network(rows), trees, reference, material.unit[held.check])
+        shares, factors = ([model.mixes[ONLINE].share], WIDE) if name == NEWCOMER else (SHARES, FACTORS)
+        said = model.of_network(rows), trees, reference
+        model.mixes[name] = choose(*said, material.unit[held.check], shares=shares, factors=factors)
 
 
 @dataclass(frozen=True)
@@ -167,14 +172,22 @@ class _Material:
     """What every training of one fit shares."""
 
     model: MacroMicro
-    views: tuple[Inputs, Inputs]
+    inputs: dict[str, Inputs]
     unit: Floats
     person: Ints
 
     @classmethod
     def of(cls, model: MacroMicro, cohort: Cohort) -> _Material:
-        online, nightly = (model.inputs(Past.of(view, model.population), seen) for view, seen in _views(cohort))
-        return cls(model, (online, nightly), (cohort.answers - cohort.low) / cohort.span, cohort.person)
+        inputs = {
+            name: _seen_by(model, Past.of(view, model.population), seen, name)
+            for name, (view, seen) in _views(cohort, model.settings).items()
+        }
+        return cls(model, inputs, (cohort.answers - cohort.low) / cohort.span, cohort.person)
+
+    @property
+    def trained(self) -> tuple[Inputs, Inputs]:
+        """The views that are learned from: as newcomers, people would be learned by heart from their first answers."""
+        return self.inputs[ONLINE], self.inputs[NIGHTLY]
 
     def network(self, seed: int) -> Network:
         """A new network; the seed decides its first weights and everything drawn in its training."""
@@ -185,18 +198,17 @@ class _Material:
     def forest(self, rows: Mask) -> Forest:
         """Trees grown on some rows, as both views see them."""
         settings = self.model.settings
-        return grow(self.views, self.unit, rows, rounds=settings.trees, seed=settings.seed)
+        return grow(self.trained, self.unit, rows, rounds=settings.trees, seed=settings.seed)
 
     def unused(self, rows: Mask) -> tuple[str, ...]:
         """Modalities that estimates of some rows are as good without."""
-        views = {name: view.take(_index(rows)) for name, view in zip(VIEWS, self.views, strict=True)}
+        views = {name: self.inputs[name].take(_index(rows)) for name in (ONLINE, NIGHTLY)}
         return of_no_use(self.model, views, self.unit[rows], self.person[rows])
 
     def training(self, network: Network, rows: Mask) -> Training:
         """Training on some rows, errors told relative to the baseline's on them."""
-        start = self.views[0].baseline.double().numpy()[rows]
-        online, nightly = (v.take(_index(rows)) for v in self.views)
-        usual = _mean_error(start, self.unit[rows])
+        online, nightly = (v.take(_index(rows)) for v in self.trained)
+        usual = _mean_error(online.baseline.double().numpy(), self.unit[rows])
         return Training(network, (online, nightly), self.unit[rows], usual, self.model.settings)
 
 
@@ -239,17 +251,27 @@ def _score(values: Floats, answers: Floats, usual: float) -> float:
     return float(agreement.mean() - np.nanmean(_errors(values, answers)) / usual)
 
 
-def _views(cohort: Cohort) -> tuple[tuple[Cohort, Ints], tuple[Cohort, Ints]]:
-    """The cohort as it is known at each answer, and as a nightly batch knows it; with what each row sees."""
-    return (cohort, seen_online(cohort)), nightly_view(cohort)
+def _views(cohort: Cohort, settings: Settings) -> dict[str, tuple[Cohort, Ints]]:
+    """The cohort as each view knows it, and the last row that each row sees."""
+    newcomer = cohort, seen_as_newcomer(cohort, settings.seed)
+    return {ONLINE: (cohort, seen_online(cohort)), NIGHTLY: nightly_view(cohort), NEWCOMER: newcomer}
+
+
+def _seen_by(model: MacroMicro, past: Past, seen: Ints, view: str) -> Inputs:
+    """What network and trees read of every row; of a newcomer nothing is known but the answers shown."""
+    inputs = model.inputs(past, seen)
+    return macro_only(inputs, len(model.participants)) if view == NEWCOMER else inputs
 
 
 def _calibrate(model: MacroMicro, cohort: Cohort, held: Held) -> MacroMicro:
-    """Interval widths from the held-back answers, online and nightly."""
-    for name, (view, seen) in zip(VIEWS, _views(cohort), strict=True):
-        past, rows = Past.of(view, model.population), held.check
-        value, scale = model.values(past, seen, nightly=name == VIEWS[1]), error_scale(past, seen)
-        model.intervals[name] = calibrate(value[rows], scale[rows], cohort.answers[rows], model.settings.coverage)
+    """Interval widths from the held-back answers, in every view."""
+    rows = held.check
+    for name, (view, seen) in _views(cohort, model.settings).items():
+        past = Past.of(view, model.population)
+        inputs = _seen_by(model, past, seen, name).take(_index(rows))
+        value = cohort.low + cohort.span * model.estimate(inputs, nightly=name == NIGHTLY)
+        scale = error_scale(past, seen)[rows]
+        model.intervals[name] = calibrate(value, scale, cohort.answers[rows], model.settings.coverage)
     return model
 
 

@@ -42,6 +42,20 @@ def seen_nightly(cohort: Cohort) -> Ints:
     return np.where(day_start > first, day_start - 1, NONE)
 
 
+def seen_as_newcomer(cohort: Cohort, seed: int) -> Ints:
+    """For each row, where the person's first k answers end, as if later ones were not in yet; NONE for k = 0.
+
+    k is drawn for each row between 0 and the answers before it, evenly on a logarithmic scale. Shape (rows,).
+    """
+    rank, _ = cohort.rank()
+    running = np.r_[0, np.cumsum(cohort.labelled)]
+    here = np.arange(len(cohort))
+    before, total = running[here - rank], running[here]
+    count = np.floor((total - before + 2) ** np.random.default_rng(seed).random(len(cohort))).astype(np.int64) - 1
+    answered = np.flatnonzero(cohort.labelled)
+    return np.where(count > 0, answered[np.maximum(before + count - 1, 0)], NONE) if len(answered) else here * 0 + NONE
+
+
 def seen_before(cohort: Cohort, visible: Mask, seen: Ints) -> Ints:
     """`seen` cut back to the person's rows that are `visible`, which must be a prefix of each person's rows."""
     last = np.full(len(cohort.participants), NONE)

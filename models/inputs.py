@@ -108,17 +108,16 @@ class Past:
         return forecast(self.population, self.cohort, seen, self.filtered)
 
 
-def build(past: Past, seen: Ints, standards: dict[str, Standard], known: dict[str, int]) -> Inputs:
+def build(past: Past, seen: Ints, standards: dict[str, Standard], place: Ints) -> Inputs:
     """Build the inputs of every row.
 
     Args:
         past: the moments and what their answers say.
         seen: (rows,) the last row whose answers each row sees.
         standards: population figures of each modality the network knows.
-        known: participants with parameters of their own and their place; others get the place after the last.
+        place: (rows,) where the parameters of each row's person lie.
     """
     cohort, before, ahead = past.cohort, past.history(seen), past.forecast(seen)
-    place = np.array([known.get(p, len(known)) for p in cohort.participants], dtype=np.int64)
     values, masks = {}, {}
     for name, standard in standards.items():
         z, present = standardised(cohort.modalities[name], standard)
@@ -127,7 +126,7 @@ def build(past: Past, seen: Ints, standards: dict[str, Standard], known: dict[st
         baseline=_tensor((ahead.value - cohort.low) / cohort.span),
         history=_tensor(_history_tokens(cohort, before, ahead)),
         context=_tensor(_context(cohort, seen, before)),
-        person=torch.from_numpy(place[cohort.person]),
+        person=torch.from_numpy(place),
         values=values,
         masks=masks,
     )

@@ -29,6 +29,7 @@ from models.threads import torch_threads
 
 CHUNK = 4096  # rows per forward pass: bounds memory
 NEVER = np.iinfo(np.int64).min  # before any answer, UTC µs
+ONLINE, NIGHTLY, NEWCOMER = VIEWS = "online", "nightly", "newcomer"
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ class MacroMicro:
     `network` is None where the baseline alone was best or where there was too little to learn from; `note` says so, and
     what else was left out. `curve` holds training losses and validation scores by epoch; `score` what validation gave
     (and `baseline_score` without any correction). `forest` and `mixes` stand beside a network: the trees that are asked
-    too, and how the two become one estimate, online and nightly. `unused` are modalities that did not help on held-back
+    too, and how the two become one estimate, in each of the `VIEWS`; people whom the macro fit did not know, who are
+    those from `macro_people` on, are newcomers in every view. `unused` are modalities that did not help on held-back
     answers and are treated as never measured. `answered_until` (people,) is the time of each participant's last answer
     in training, UTC µs.
     """
@@ -60,6 +62,7 @@ class MacroMicro:
     standards: dict[str, Standard]
     network: Ensemble | None
     intervals: dict[str, Intervals]
+    macro_people: int
     forest: Forest | None = None
     mixes: dict[str, Mix] = field(default_factory=dict)
     unused: tuple[str, ...] = ()
@@ -81,6 +84,12 @@ class MacroMicro:
     def _known(self) -> dict[str, int]:
         return {p: n for n, p in enumerate(self.participants)}
 
+    def _places(self, cohort: Cohort) -> Ints:
+        """Where the parameters of each row's person lie, (rows,); after the last for people the model does not know."""
+        known = self._known
+        place = np.array([known.get(p, len(known)) for p in cohort.participants], dtype=np.int64)
+        return np.asarray(place[cohort.person])
+
     def predict(
         self, cohort: Cohort, rows: Ints | Mask | None = None, *, nightly: bool = False, seen: Ints | None = None
     ) -> Prediction:
@@ -101,8 +110,11 @@ class MacroMicro:
         past = Past.of(cohort, self.population)
         value = self.values(past, seen, rows, nightly=nightly)
         scale = error_scale(past, seen)[chosen]
-        interval = self.intervals[view_name(nightly=nightly)]
-        return Prediction(value, *interval.around(value, scale, cohort.low, cohort.span))
+        low, high = self.intervals[view_name(nightly=nightly)].around(value, scale, cohort.low, cohort.span)
+        if NEWCOMER in self.intervals:
+            new = self._places(cohort)[chosen] >= self.macro_people
+            low[new], high[new] = self.intervals[NEWCOMER].around(value[new], scale[new], cohort.low, cohort.span)
+        return Prediction(value, low, high)
 
     def values(self, past: Past, seen: Ints, rows: Ints | Mask | None = None, *, nightly: bool = False) -> Floats:
         """Point estimates of some rows (all by default), (rows, items) in scale units, kept inside the scale."""
@@ -131,23 +143,37 @@ class MacroMicro:
         without = {name: whole.without(name) for name in self.standards}
         without["history"] = replace(whole, baseline=fresh.baseline, history=fresh.history, context=fresh.context)
         without["person"] = macro_only(whole, len(self.participants))
-        said = np.split(self.estimate(stacked([whole, *without.values()]), nightly=nightly), len(without) + 1)
+        rows, place = stacked([whole, *without.values()]), np.tile(whole.person.numpy(), len(without) + 1)
+        said = np.split(self.estimate(rows, nightly=nightly, place=place), len(without) + 1)
         return {name: cohort.span * (said[0] - other) for name, other in zip(without, said[1:], strict=True)}
 
     def inputs(self, past: Past, seen: Ints) -> Inputs:
         """What network and trees read of every row of a cohort."""
-        inputs = build(past, seen, self.standards, self._known)
+        inputs = build(past, seen, self.standards, self._places(past.cohort))
         for name in self.unused:
             inputs = inputs.without(name)
         return inputs
 
-    def estimate(self, inputs: Inputs, *, nightly: bool = False) -> Floats:
-        """Network and trees as one, (rows, items) in units of the span, kept inside the scale."""
+    def estimate(self, inputs: Inputs, *, nightly: bool = False, place: Ints | None = None) -> Floats:
+        """Network and trees as one, (rows, items) in units of the span, kept inside the scale.
+
+        `place` (rows,) says whose mix a row gets where that is not the person's whose parameters it gets.
+        """
         network = self.of_network(inputs)
-        mix = self.mixes.get(view_name(nightly=nightly))
-        if self.forest is None or mix is None:
+        if self.forest is None:
             return np.clip(network, 0.0, 1.0)
-        return mix.of(network, inputs.baseline.double().numpy() + self.forest.correction(inputs))
+        trees = inputs.baseline.double().numpy() + self.forest.correction(inputs)
+        whose = inputs.person.numpy() if place is None else place
+        return self.together(network, trees, whose, view_name(nightly=nightly))
+
+    def together(self, network: Floats, trees: Floats, place: Ints, view: str) -> Floats:
+        """What network and trees say of people (rows,) in one, (rows, items), all in units of the span."""
+        if view not in self.mixes:
+            return np.clip(network, 0.0, 1.0)
+        out, new = self.mixes[view].of(network, trees), place >= self.macro_people
+        if NEWCOMER in self.mixes:
+            out[new] = self.mixes[NEWCOMER].of(network[new], trees[new])
+        return out
 
     def of_network(self, inputs: Inputs) -> Floats:
         """What the network alone says, (rows, items) in units of the span."""
@@ -181,7 +207,7 @@ class MacroMicro:
 
 def view_name(*, nightly: bool) -> str:
     """What intervals and mixes of a view are kept under."""
-    return "nightly" if nightly else "online"
+    return NIGHTLY if nightly else ONLINE
 
 
 def error_scale(past: Past, seen: Ints) -> Floats:

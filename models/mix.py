@@ -9,6 +9,7 @@ has twice the say; Kalai 1977): no unit weighs one against the other, and neithe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -19,6 +20,7 @@ from models.metrics import mae, pooled_ccc, sums
 
 SHARES = np.arange(0.3, 1.01, 0.1)
 FACTORS = np.arange(1.0, 1.25, 0.03)
+WIDE = np.arange(1.0, 2.05, 0.1)  # factors for people of whom little is known yet: what is said of them is cautious
 SAY = 2  # of agreement, where error has 1
 CLEARLY = 1.02  # how much more a smaller share or a wider spread must bring
 
@@ -37,15 +39,23 @@ class Mix:
         return np.clip(self.centre + self.factor * (both - self.centre), 0.0, 1.0)
 
 
-def choose(network: Floats, trees: Floats, reference: Floats, answers: Floats) -> Mix:
+def choose(
+    network: Floats,
+    trees: Floats,
+    reference: Floats,
+    answers: Floats,
+    *,
+    shares: Sequence[float] | Floats = SHARES,
+    factors: Floats = FACTORS,
+) -> Mix:
     """The mix with the largest product of gains over a reference; the plainest of those about as good.
 
-    All arguments are (rows, items) in units of the span: what network, trees and reference say of held-back rows, and
-    their answers, NaN where there is none.
+    The first four are (rows, items) in units of the span: what network, trees and reference say of held-back rows, and
+    their answers, NaN where there is none. Shares and factors, from small to large, are chosen among.
     """
     usual, centre = _agreement_and_error(reference, answers), (network + trees).mean(0) / 2
-    best, most = Mix(1.0, 1.0, centre), 0.0
-    for factor, share in product(FACTORS, SHARES[::-1]):
+    best, most = Mix(round(float(shares[-1]), 2), 1.0, centre), 0.0
+    for factor, share in product(factors, shares[::-1]):
         mix = Mix(round(float(share), 2), round(float(factor), 2), centre)
         agreement, error = _agreement_and_error(mix.of(network, trees), answers)
         gain = max(agreement - usual[0], 0.0) ** SAY * max(1 - error / usual[1], 0.0)

@@ -24,7 +24,7 @@ from models.cohort import Item
 from models.errors import ModelError
 from models.forest import Forest
 from models.intervals import Intervals
-from models.macro_micro import NEVER, MacroMicro
+from models.macro_micro import NEVER, VIEWS, MacroMicro
 from models.mix import Mix
 from models.network import Ensemble, Network
 from models.settings import Settings
@@ -51,6 +51,7 @@ def save(model: MacroMicro, folder: Path) -> None:
         "items": [[i.name, i.low, i.high] for i in model.items],
         "features": {m: list(f) for m, f in model.features.items()},
         "participants": list(model.participants),
+        "macro_people": model.macro_people,
         "members": 0 if model.network is None else len(model.network.members),
         "mixes": {name: [mix.share, mix.factor] for name, mix in model.mixes.items()},
         "unused": list(model.unused),
@@ -104,7 +105,12 @@ def load(folder: Path) -> MacroMicro:
         population=Population(*(figures[f"population.{n}"] for n in ("mean", "noise_var", "var", "rate_h"))),
         standards={m: Standard(*(figures[f"standard.{m}.{n}"] for n in _STANDARD)) for m in features},
         network=network,
-        intervals={n: Intervals(figures[f"{n}.below"], figures[f"{n}.above"]) for n in ("online", "nightly")},
+        intervals={
+            view: Intervals(figures[f"{view}.below"], figures[f"{view}.above"])
+            for view in VIEWS
+            if f"{view}.below" in figures
+        },
+        macro_people=told.get("macro_people", len(told["participants"])),
         forest=Forest(**{f.name: figures[f"forest.{f.name}"] for f in fields(Forest)}) if told["mixes"] else None,
         mixes={n: Mix(share, factor, figures[f"{n}.centre"]) for n, (share, factor) in told["mixes"].items()},
         answered_until=figures.get("answered_until", np.full(len(told["participants"]), NEVER)),

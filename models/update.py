@@ -24,11 +24,11 @@ import torch
 from torch import Tensor
 
 from models.cohort import Cohort, Floats, Ints, Mask
-from models.fitting import VIEWS, hold_back
+from models.fitting import hold_back
 from models.history import seen_online
 from models.inputs import Inputs, Past
 from models.intervals import Intervals, calibrate
-from models.macro_micro import NEVER, MacroMicro, error_scale
+from models.macro_micro import NEVER, NIGHTLY, ONLINE, MacroMicro, error_scale
 from models.network import Network
 from models.protocols import nightly_view
 from models.threads import torch_threads
@@ -120,7 +120,7 @@ class _View:
         trees = rows.baseline.double().numpy()
         if model.forest is not None:
             trees = trees + model.forest.correction(rows)
-        weight = share if name == VIEWS[1] else 1 - share
+        weight = share if name == NIGHTLY else 1 - share
         return cls(name, weight, inputs, error_scale(past, seen)[new], trees, model.of_network(rows))
 
 
@@ -142,8 +142,8 @@ class _Work:
 
     @classmethod
     def of(cls, model: MacroMicro, cohort: Cohort, new: Mask, asked: Ints) -> _Work:
-        seeing = (cohort, seen_online(cohort)), nightly_view(cohort)
-        views = tuple(_View.of(model, c, seen, name, new) for name, (c, seen) in zip(VIEWS, seeing, strict=True))
+        seeing = {ONLINE: (cohort, seen_online(cohort)), NIGHTLY: nightly_view(cohort)}
+        views = tuple(_View.of(model, c, seen, name, new) for name, (c, seen) in seeing.items())
         fresh = replace(cohort, answers=np.where(new[:, None], cohort.answers, np.nan))
         later = hold_back(fresh, model.settings.validation).check
         known = {p: n for n, p in enumerate(model.participants)}
@@ -164,10 +164,8 @@ class _Work:
 
     def estimate(self, view: _View, network: Floats, of_new: Mask | slice = slice(None)) -> Floats:
         """Network and trees as one for some of the new rows, in units of the span."""
-        mix = self.model.mixes.get(view.name)
-        if self.model.forest is None or mix is None:
-            return np.clip(network, 0.0, 1.0)
-        return mix.of(network, view.trees[of_new])
+        place = self.place[self.person[self.new]]
+        return self.model.together(network, view.trees[of_new], place[of_new], view.name)
 
     def calibrated(self) -> dict[str, Intervals]:
         """Intervals from what the macro fit says of answers that it had not seen; none where those are too few."""

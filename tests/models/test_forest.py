@@ -16,7 +16,8 @@ from tests.models.people import made_up
 def seen() -> tuple[Inputs, np.ndarray]:
     cohort = made_up(people=12, days=12, items=2, coupling=1.0)
     standards = {name: learn(m, cohort.labelled, cohort.person) for name, m in cohort.modalities.items()}
-    inputs = build(Past.of(cohort, fit_population(cohort, cohort.labelled)), seen_online(cohort), standards, {})
+    past = Past.of(cohort, fit_population(cohort, cohort.labelled))
+    inputs = build(past, seen_online(cohort), standards, cohort.person)
     return inputs, (cohort.answers - cohort.low) / cohort.span
 
 

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from models.history import NONE, RATES, history, seen_before, seen_nightly, seen_online
+from models.history import NONE, RATES, history, seen_as_newcomer, seen_before, seen_nightly, seen_online
 from tests.models.people import made_up
 
 
@@ -40,6 +40,22 @@ def test_changing_the_future_moves_no_history(seen) -> None:  # noqa: ANN001
     before, after = history(cohort, seen(cohort)), history(changed, seen(changed))
     for field in fields(before):
         np.testing.assert_array_equal(getattr(before, field.name)[rank <= 9], getattr(after, field.name)[rank <= 9])
+
+
+def test_a_newcomers_first_answers_are_shown_from_none_to_all_of_those_before() -> None:
+    cohort = made_up(people=40, days=9, missed=0.3)
+    seen = seen_as_newcomer(cohort, seed=0)
+    shown, before = history(cohort, seen).count[:, 0], history(cohort).count[:, 0]
+    some = seen != NONE
+    assert cohort.labelled[seen[some]].all()
+    assert (cohort.person[seen[some]] == cohort.person[some]).all()
+    assert (shown[~some] == 0).all() and (shown <= before).all()
+    many = before >= 20
+    assert {0, 1, 3, 7} < set(shown[many])
+    # Evenly on a logarithmic scale: as often 0 or 1 as 4 to 9.
+    assert (shown[many] < 2).mean() == pytest.approx(((shown[many] >= 4) & (shown[many] < 10)).mean(), abs=0.1)
+    np.testing.assert_array_equal(seen, seen_as_newcomer(cohort, seed=0))
+    assert (seen != seen_as_newcomer(cohort, seed=1)).any()
 
 
 def test_a_night_sees_the_day_before_and_nothing_of_its_own_day() -> None:

@@ -13,7 +13,7 @@ from models.cohort import Cohort
 from models.evaluation import evaluate_again
 from models.fitting import fit
 from models.history import seen_online
-from models.inputs import Inputs, Past, build
+from models.inputs import Inputs, Past
 from models.macro_micro import MacroMicro
 from models.micro import START_SD
 from models.network import Network
@@ -55,8 +55,25 @@ def tables(model: MacroMicro) -> torch.Tensor:
 
 
 def inputs_of(model: MacroMicro, cohort: Cohort) -> Inputs:
-    known = {p: n for n, p in enumerate(model.participants)}
-    return build(Past.of(cohort, model.population), seen_online(cohort), model.standards, known)
+    return model.inputs(Past.of(cohort, model.population), seen_online(cohort))
+
+
+def test_whoever_the_macro_fit_did_not_know_stays_a_newcomer_until_the_next(
+    cohort: Cohort, macro: MacroMicro, updated: Updated, tmp_path: Path
+) -> None:
+    packaging.save(updated.model, tmp_path)
+    model = packaging.load(tmp_path)
+    assert model.knows(NEWCOMER) and model.macro_people == macro.macro_people == 11
+    wide = replace(model, mixes={**model.mixes, "newcomer": replace(model.mixes["newcomer"], factor=2.0)})
+    wide.intervals = {**model.intervals, "newcomer": replace(model.intervals["newcomer"], above=np.full(3, 50.0))}
+    new = np.array(cohort.participants)[cohort.person] == NEWCOMER
+    usual, told = model.predict(cohort, nightly=True), wide.predict(cohort, nightly=True)
+    assert (told.high[new] == 100).all() and (told.value[new] != usual.value[new]).any()
+    np.testing.assert_array_equal(told.value[~new], usual.value[~new])
+    np.testing.assert_array_equal(told.high[~new], usual.high[~new])
+    # What knowing the person is worth is told without the newcomers' spread.
+    person = model.contributions(cohort)["person"]
+    np.testing.assert_array_equal(wide.contributions(cohort)["person"][~new], person[~new])
 
 
 def test_a_model_knows_until_when_it_has_whose_answers(cohort: Cohort, macro: MacroMicro) -> None:
