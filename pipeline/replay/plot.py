@@ -1,8 +1,9 @@
 """What happens in a replayed study, day by day: who joins and leaves, travels, sends late, and what their bands do.
 
 Three plots are told: a long one of a month and more; a short one, which begins with a week that was recorded before
-the system was set up, so that drift can be told; and the shortest for continuous integration. Days count from 0 at the study's first day; night n is the one at
-the end of day `backlog + n - 1`. What files arrive when is drawn from a plot in `script.py`.
+the system was set up, so that drift can be told; and the shortest for continuous integration. Days count from 0 at the
+study's first day; night n is the one at the end of day `backlog + n - 1`. What files arrive when is drawn from a plot
+in `script.py`.
 """
 
 from __future__ import annotations

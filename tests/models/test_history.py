@@ -49,7 +49,8 @@ def test_a_newcomers_first_answers_are_shown_from_none_to_all_of_those_before() 
     some = seen != NONE
     assert cohort.labelled[seen[some]].all()
     assert (cohort.person[seen[some]] == cohort.person[some]).all()
-    assert (shown[~some] == 0).all() and (shown <= before).all()
+    assert (shown[~some] == 0).all()
+    assert (shown <= before).all()
     many = before >= 20
     assert {0, 1, 3, 7} < set(shown[many])
     # Evenly on a logarithmic scale: as often 0 or 1 as 4 to 9.

@@ -63,12 +63,14 @@ def test_whoever_the_macro_fit_did_not_know_stays_a_newcomer_until_the_next(
 ) -> None:
     packaging.save(updated.model, tmp_path)
     model = packaging.load(tmp_path)
-    assert model.knows(NEWCOMER) and model.macro_people == macro.macro_people == 11
+    assert model.knows(NEWCOMER)
+    assert model.macro_people == macro.macro_people == 11
     wide = replace(model, mixes={**model.mixes, "newcomer": replace(model.mixes["newcomer"], factor=2.0)})
     wide.intervals = {**model.intervals, "newcomer": replace(model.intervals["newcomer"], above=np.full(3, 50.0))}
     new = np.array(cohort.participants)[cohort.person] == NEWCOMER
     usual, told = model.predict(cohort, nightly=True), wide.predict(cohort, nightly=True)
-    assert (told.high[new] == 100).all() and (told.value[new] != usual.value[new]).any()
+    assert (told.high[new] == 100).all()
+    assert (told.value[new] != usual.value[new]).any()
     np.testing.assert_array_equal(told.value[~new], usual.value[~new])
     np.testing.assert_array_equal(told.high[~new], usual.high[~new])
     # What knowing the person is worth is told without the newcomers' spread.
