@@ -143,8 +143,8 @@ class MacroMicro:
         without = {name: whole.without(name) for name in self.standards}
         without["history"] = replace(whole, baseline=fresh.baseline, history=fresh.history, context=fresh.context)
         without["person"] = macro_only(whole, len(self.participants))
-        rows, place = stacked([whole, *without.values()]), np.tile(whole.person.numpy(), len(without) + 1)
-        said = np.split(self.estimate(rows, nightly=nightly, place=place), len(without) + 1)
+        ablated, place = stacked([whole, *without.values()]), np.tile(whole.person.numpy(), len(without) + 1)
+        said = np.split(self.estimate(ablated, nightly=nightly, place=place), len(without) + 1)
         return {name: cohort.span * (said[0] - other) for name, other in zip(without, said[1:], strict=True)}
 
     def inputs(self, past: Past, seen: Ints) -> Inputs:
