@@ -158,13 +158,16 @@ def _mix(model: MacroMicro, cohort: Cohort, held: Held, material: _Material) -> 
         return
     model.forest = material.forest(held.learn)
     for name, (view, seen) in _views(cohort, model.settings).items():
-        rows = material.inputs[name].take(_index(held.check))
+        used = held.check & material.inputs[name].answered if name == NEWCOMER else held.check
+        if not used.any():
+            continue
+        rows = material.inputs[name].take(_index(used))
         trees = rows.baseline.double().numpy() + model.forest.correction(rows)
-        usual = Ewma().fit(view, held.learn, seen).predict(view, seen)[held.check]
+        usual = Ewma().fit(view, held.learn, seen).predict(view, seen)[used]
         reference = (usual - cohort.low) / cohort.span
         shares, factors = ([model.mixes[ONLINE].share], WIDE) if name == NEWCOMER else (SHARES, FACTORS)
         said = model.of_network(rows), trees, reference
-        model.mixes[name] = choose(*said, material.unit[held.check], shares=shares, factors=factors)
+        model.mixes[name] = choose(*said, material.unit[used], shares=shares, factors=factors)
 
 
 @dataclass(frozen=True)

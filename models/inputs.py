@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.cohort import Cohort, Floats, Ints
+from models.cohort import Cohort, Floats, Ints, Mask
 from models.history import HOUR_US, NONE, RATES, After, History, history, told
 from models.standardise import Standard, standardised
 from models.state_space import PARTS, Filtered, Forecast, Population, filtered, forecast
@@ -48,6 +48,11 @@ class Inputs:
             {m: v[rows] for m, v in self.values.items()},
             {m: v[rows] for m, v in self.masks.items()},
         )
+
+    @property
+    def answered(self) -> Mask:
+        """Rows that see an earlier answer of their person, (rows,)."""
+        return np.asarray((self.context[:, -1] > 0).numpy())
 
     def without(self, modality: str) -> Inputs:
         """The same rows as if a modality had not been measured."""

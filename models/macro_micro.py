@@ -157,20 +157,24 @@ class MacroMicro:
     def estimate(self, inputs: Inputs, *, nightly: bool = False, place: Ints | None = None) -> Floats:
         """Network and trees as one, (rows, items) in units of the span, kept inside the scale.
 
-        `place` (rows,) says whose mix a row gets where that is not the person's whose parameters it gets.
+        `place` (rows,) says whose mix a row gets, where that is not the person whose parameters it gets.
         """
         network = self.of_network(inputs)
         if self.forest is None:
             return np.clip(network, 0.0, 1.0)
         trees = inputs.baseline.double().numpy() + self.forest.correction(inputs)
         whose = inputs.person.numpy() if place is None else place
-        return self.together(network, trees, whose, view_name(nightly=nightly))
+        return self.together(network, trees, self.newcomers(inputs, whose), view_name(nightly=nightly))
 
-    def together(self, network: Floats, trees: Floats, place: Ints, view: str) -> Floats:
-        """What network and trees say of people (rows,) in one, (rows, items), all in units of the span."""
+    def newcomers(self, inputs: Inputs, place: Ints) -> Mask:
+        """Rows of people whom the macro fit did not know and who have said something since, (rows,)."""
+        return np.asarray((place >= self.macro_people) & inputs.answered)
+
+    def together(self, network: Floats, trees: Floats, new: Mask, view: str) -> Floats:
+        """What network and trees say in one, (rows, items), all in units of the span; `new` (rows,) are newcomers."""
         if view not in self.mixes:
             return np.clip(network, 0.0, 1.0)
-        out, new = self.mixes[view].of(network, trees), place >= self.macro_people
+        out = self.mixes[view].of(network, trees)
         if NEWCOMER in self.mixes:
             out[new] = self.mixes[NEWCOMER].of(network[new], trees[new])
         return out

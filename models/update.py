@@ -103,7 +103,10 @@ def _with_newcomers(model: MacroMicro, cohort: Cohort, new: Mask) -> MacroMicro:
 
 @dataclass(frozen=True)
 class _View:
-    """Everybody's rows as one view sees them; `trees` and `before` are what is said of the new ones without update."""
+    """Everybody's rows as one view sees them; `trees` and `before` are what is said of the new ones without update.
+
+    `newcomers` tells which of the new rows are of people whom the macro fit did not know.
+    """
 
     name: str
     weight: float
@@ -111,6 +114,7 @@ class _View:
     scale: Floats
     trees: Floats
     before: Floats
+    newcomers: Mask
 
     @classmethod
     def of(cls, model: MacroMicro, cohort: Cohort, seen: Ints, name: str, new: Mask) -> _View:
@@ -121,7 +125,8 @@ class _View:
         if model.forest is not None:
             trees = trees + model.forest.correction(rows)
         weight = share if name == NIGHTLY else 1 - share
-        return cls(name, weight, inputs, error_scale(past, seen)[new], trees, model.of_network(rows))
+        newcomers = model.newcomers(rows, rows.person.numpy())
+        return cls(name, weight, inputs, error_scale(past, seen)[new], trees, model.of_network(rows), newcomers)
 
 
 @dataclass(frozen=True)
@@ -164,8 +169,7 @@ class _Work:
 
     def estimate(self, view: _View, network: Floats, of_new: Mask | slice = slice(None)) -> Floats:
         """Network and trees as one for some of the new rows, in units of the span."""
-        place = self.place[self.person[self.new]]
-        return self.model.together(network, view.trees[of_new], place[of_new], view.name)
+        return self.model.together(network, view.trees[of_new], view.newcomers[of_new], view.name)
 
     def calibrated(self) -> dict[str, Intervals]:
         """Intervals from what the macro fit says of answers that it had not seen; none where those are too few."""

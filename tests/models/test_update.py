@@ -73,6 +73,8 @@ def test_whoever_the_macro_fit_did_not_know_stays_a_newcomer_until_the_next(
     assert (told.value[new] != usual.value[new]).any()
     np.testing.assert_array_equal(told.value[~new], usual.value[~new])
     np.testing.assert_array_equal(told.high[~new], usual.high[~new])
+    before = np.flatnonzero(new)[0]
+    np.testing.assert_array_equal(told.value[before], usual.value[before])  # nothing is known that could be spread
     # What knowing the person is worth is told without the newcomers' spread.
     person = model.contributions(cohort)["person"]
     np.testing.assert_array_equal(wide.contributions(cohort)["person"][~new], person[~new])
