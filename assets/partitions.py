@@ -11,7 +11,7 @@ import dagster as dg
 from assets.study import Study
 
 FIRST_DAY = "2007-12-31"
-AHEAD_DAYS = 3  # readers accept clocks two days ahead, and a participant may live east of the study
+AHEAD_DAYS = 4  # readers accept clocks two days ahead, and a participant may live 26 hours of clock east of the study
 
 
 def daily(study: Study) -> dg.DailyPartitionsDefinition:
