@@ -110,6 +110,12 @@ class Cohort:
             modalities={name: m.take(index) for name, m in self.modalities.items()},
         )
 
+    def answered_before(self) -> Ints:
+        """How many answered rows of the person come before each row, (rows,)."""
+        running = np.r_[0, np.cumsum(self.labelled)]
+        here = np.arange(len(self))
+        return np.asarray(running[here] - running[here - self.rank()[0]])
+
     def rank(self) -> tuple[Ints, Ints]:
         """Each row's place among its person's rows (from 0), and how many rows that person has."""
         starts = np.flatnonzero(np.r_[True, self.person[1:] != self.person[:-1]]) if len(self) else np.zeros(0, int)

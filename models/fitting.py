@@ -10,7 +10,8 @@ other answers belongs to `evaluation.py`.
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
@@ -48,10 +49,7 @@ class Held:
 
 def hold_back(cohort: Cohort, share: float) -> Held:
     """Keep the latest share of each person's answered rows, at least the last; of a single one nothing is kept."""
-    rank, _ = cohort.rank()
-    running = np.r_[0, np.cumsum(cohort.labelled)]
-    here = np.arange(len(cohort))
-    order = running[here] - running[here - rank]
+    order = cohort.answered_before()
     total = np.bincount(cohort.person[cohort.labelled], minlength=len(cohort.participants))
     first = np.minimum(np.ceil((1 - share) * total), total - 1)
     check = cohort.labelled & (order >= first[cohort.person]) & (order > 0)
@@ -75,7 +73,9 @@ def fit(
     """
     settings = settings or Settings()
     held = hold_back(cohort, settings.validation)
-    model = _calibrate(_baseline(cohort, settings), cohort, held)
+    model = _baseline(cohort, settings)
+    material = _Material.of(model, cohort)
+    material.calibrate(held.check)
     answered = int(cohort.labelled.sum())
     if answered < settings.min_answers:
         model.note = (
@@ -88,7 +88,7 @@ def fit(
         model.note = "no epochs were asked for; the baseline is kept"
     else:
         with torch_threads(settings.threads), torch.random.fork_rng(devices=[]):
-            _learn(model, cohort, held, checkpoint, progress)
+            _learn(material, held, checkpoint, progress)
     if checkpoint is not None:
         shutil.rmtree(checkpoint, ignore_errors=True)
     return model
@@ -117,9 +117,9 @@ def _baseline(cohort: Cohort, settings: Settings) -> MacroMicro:
     )
 
 
-def _learn(model: MacroMicro, cohort: Cohort, held: Held, checkpoint: Path | None, progress: Progress | None) -> None:
+def _learn(material: _Material, held: Held, checkpoint: Path | None, progress: Progress | None) -> None:
     """Choose how long to train on held-back answers, calibrate on them, then train the members on everything."""
-    material = _Material.of(model, cohort)
+    model, everything = material.model, material.cohort.labelled
     network = material.network(model.settings.seed)
     training = material.training(network, held.learn)
     checks = [_Check.of(v.take(_index(held.check)), material.unit[held.check]) for v in material.trained]
@@ -131,66 +131,99 @@ def _learn(model: MacroMicro, cohort: Cohort, held: Held, checkpoint: Path | Non
         return
     network.load_state_dict(best)
     model.network = Ensemble([network])
-    _mix(model, cohort, held, material)
+    material.mix(held)
     model.unused = material.unused(held.check)
     if model.unused:
         model.note = f"not read, because held-back answers are estimated as well without: {', '.join(model.unused)}"
-        material = _Material.of(model, cohort)
-        _mix(model, cohort, held, material)
-    _calibrate(model, cohort, held)
+        material = material.without(model.unused)
+        material.mix(held)
+    material.calibrate(held.check)
     members = []
     for member in range(model.settings.members):
         network = material.network(model.settings.seed + 1000 * (member + 1))
-        again = material.training(network, cohort.labelled)
+        again = material.training(network, everything)
         network.load_state_dict(again.train(training.best_epoch, _under(checkpoint, f"member{member}"), progress))
         members.append(network)
     model.network = Ensemble(members or [network])
     if model.mixes:
-        model.forest = material.forest(cohort.labelled)
+        model.forest = material.forest(everything)
 
 
-def _mix(model: MacroMicro, cohort: Cohort, held: Held, material: _Material) -> None:
-    """Grow trees beside the network and choose how the two are put together, against a weighted mean of answers.
+@dataclass(frozen=True)
+class _View:
+    """The moments as a view knows them: the last row that each row sees, and what network and trees read of it."""
 
-    Newcomers get the online share: what a forest is worth to strangers cannot be told on people it was grown on.
-    """
-    if model.settings.trees == 0:
-        return
-    model.forest = material.forest(held.learn)
-    for name, (view, seen) in _views(cohort, model.settings).items():
-        used = held.check & material.inputs[name].answered if name == NEWCOMER else held.check
-        if not used.any():
-            continue
-        rows = material.inputs[name].take(_index(used))
-        trees = rows.baseline.double().numpy() + model.forest.correction(rows)
-        usual = Ewma().fit(view, held.learn, seen).predict(view, seen)[used]
-        reference = (usual - cohort.low) / cohort.span
-        shares, factors = ([model.mixes[ONLINE].share], WIDE) if name == NEWCOMER else (SHARES, FACTORS)
-        said = model.of_network(rows), trees, reference
-        model.mixes[name] = choose(*said, material.unit[used], shares=shares, factors=factors)
+    past: Past
+    seen: Ints
+    inputs: Inputs
+
+    @property
+    def cohort(self) -> Cohort:
+        return self.past.cohort
 
 
 @dataclass(frozen=True)
 class _Material:
-    """What every training of one fit shares."""
+    """What every step of one fit shares; `unit` (rows, items) are the answers in units of the span."""
 
     model: MacroMicro
-    inputs: dict[str, Inputs]
+    cohort: Cohort
+    views: dict[str, _View]
     unit: Floats
-    person: Ints
 
     @classmethod
     def of(cls, model: MacroMicro, cohort: Cohort) -> _Material:
-        inputs = {
-            name: _seen_by(model, Past.of(view, model.population), seen, name)
-            for name, (view, seen) in _views(cohort, model.settings).items()
-        }
-        return cls(model, inputs, (cohort.answers - cohort.low) / cohort.span, cohort.person)
+        online = Past.of(cohort, model.population)
+        by_night, seen_by_night = nightly_view(cohort)
+        known = {ONLINE: (online, seen_online(cohort)), NIGHTLY: (replace(online, cohort=by_night), seen_by_night)}
+        views = {name: _View(past, seen, model.inputs(past, seen)) for name, (past, seen) in known.items()}
+        # Of a newcomer nothing is known but the answers shown.
+        shown = seen_as_newcomer(cohort, model.settings.seed)
+        views[NEWCOMER] = _View(online, shown, macro_only(model.inputs(online, shown), len(model.participants)))
+        return cls(model, cohort, views, (cohort.answers - cohort.low) / cohort.span)
+
+    def without(self, modalities: Sequence[str]) -> _Material:
+        """The same with some modalities never measured."""
+        views = self.views
+        for name in modalities:
+            views = {of: replace(view, inputs=view.inputs.without(name)) for of, view in views.items()}
+        return replace(self, views=views)
 
     @property
     def trained(self) -> tuple[Inputs, Inputs]:
-        """The views that are learned from: as newcomers, people would be learned by heart from their first answers."""
-        return self.inputs[ONLINE], self.inputs[NIGHTLY]
+        """What is learned from: were people seen as newcomers too, they would be learned by heart."""
+        return self.views[ONLINE].inputs, self.views[NIGHTLY].inputs
+
+    def mix(self, held: Held) -> None:
+        """Grow trees beside the network and choose how the two are put together, against a weighted mean of answers.
+
+        Newcomers get the online share: what a forest is worth to strangers cannot be told on people it was grown on.
+        """
+        model = self.model
+        if model.settings.trees == 0:
+            return
+        model.forest = self.forest(held.learn)
+        for name, view in self.views.items():
+            used = held.check & view.inputs.answered if name == NEWCOMER else held.check
+            if not used.any():
+                continue
+            rows = view.inputs.take(_index(used))
+            trees = rows.baseline.double().numpy() + model.forest.correction(rows)
+            usual = Ewma().fit(view.cohort, held.learn, view.seen).predict(view.cohort, view.seen)[used]
+            reference = (usual - self.cohort.low) / self.cohort.span
+            shares, factors = ([model.mixes[ONLINE].share], WIDE) if name == NEWCOMER else (SHARES, FACTORS)
+            said = model.of_network(rows), trees, reference
+            model.mixes[name] = choose(*said, self.unit[used], shares=shares, factors=factors)
+
+    def calibrate(self, rows: Mask) -> None:
+        """Interval widths from held-back rows, in every view."""
+        low, span = self.cohort.low, self.cohort.span
+        for name, view in self.views.items():
+            value = low + span * self.model.estimate(view.inputs.take(_index(rows)), nightly=name == NIGHTLY)
+            scale = error_scale(view.past, view.seen)[rows]
+            self.model.intervals[name] = calibrate(
+                value, scale, self.cohort.answers[rows], self.model.settings.coverage
+            )
 
     def network(self, seed: int) -> Network:
         """A new network; the seed decides its first weights and everything drawn in its training."""
@@ -205,8 +238,8 @@ class _Material:
 
     def unused(self, rows: Mask) -> tuple[str, ...]:
         """Modalities that estimates of some rows are as good without."""
-        views = {name: self.inputs[name].take(_index(rows)) for name in (ONLINE, NIGHTLY)}
-        return of_no_use(self.model, views, self.unit[rows], self.person[rows])
+        views = {name: self.views[name].inputs.take(_index(rows)) for name in (ONLINE, NIGHTLY)}
+        return of_no_use(self.model, views, self.unit[rows], self.cohort.person[rows])
 
     def training(self, network: Network, rows: Mask) -> Training:
         """Training on some rows, errors told relative to the baseline's on them."""
@@ -252,30 +285,6 @@ def _errors(values: Floats, answers: Floats) -> Floats:
 def _score(values: Floats, answers: Floats, usual: float) -> float:
     agreement = np.nan_to_num(pooled_ccc(np.clip(values, 0, 1), answers))
     return float(agreement.mean() - np.nanmean(_errors(values, answers)) / usual)
-
-
-def _views(cohort: Cohort, settings: Settings) -> dict[str, tuple[Cohort, Ints]]:
-    """The cohort as each view knows it, and the last row that each row sees."""
-    newcomer = cohort, seen_as_newcomer(cohort, settings.seed)
-    return {ONLINE: (cohort, seen_online(cohort)), NIGHTLY: nightly_view(cohort), NEWCOMER: newcomer}
-
-
-def _seen_by(model: MacroMicro, past: Past, seen: Ints, view: str) -> Inputs:
-    """What network and trees read of every row; of a newcomer nothing is known but the answers shown."""
-    inputs = model.inputs(past, seen)
-    return macro_only(inputs, len(model.participants)) if view == NEWCOMER else inputs
-
-
-def _calibrate(model: MacroMicro, cohort: Cohort, held: Held) -> MacroMicro:
-    """Interval widths from the held-back answers, in every view."""
-    rows = held.check
-    for name, (view, seen) in _views(cohort, model.settings).items():
-        past = Past.of(view, model.population)
-        inputs = _seen_by(model, past, seen, name).take(_index(rows))
-        value = cohort.low + cohort.span * model.estimate(inputs, nightly=name == NIGHTLY)
-        scale = error_scale(past, seen)[rows]
-        model.intervals[name] = calibrate(value, scale, cohort.answers[rows], model.settings.coverage)
-    return model
 
 
 def _index(mask: Mask) -> torch.Tensor:

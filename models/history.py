@@ -47,13 +47,12 @@ def seen_as_newcomer(cohort: Cohort, seed: int) -> Ints:
 
     k is drawn for each row between 0 and the answers before it, evenly on a logarithmic scale. Shape (rows,).
     """
-    rank, _ = cohort.rank()
-    running = np.r_[0, np.cumsum(cohort.labelled)]
-    here = np.arange(len(cohort))
-    before, total = running[here - rank], running[here]
-    count = np.floor((total - before + 2) ** np.random.default_rng(seed).random(len(cohort))).astype(np.int64) - 1
-    answered = np.flatnonzero(cohort.labelled)
-    return np.where(count > 0, answered[np.maximum(before + count - 1, 0)], NONE) if len(answered) else here * 0 + NONE
+    answered, before = np.flatnonzero(cohort.labelled), cohort.answered_before()
+    if len(answered) == 0:
+        return np.full(len(cohort), NONE)
+    count = np.floor((before + 2) ** np.random.default_rng(seed).random(len(cohort))).astype(np.int64) - 1
+    others = np.r_[0, np.cumsum(cohort.labelled)][:-1] - before  # answered rows of people before this one
+    return np.where(count > 0, answered[np.maximum(others + count - 1, 0)], NONE)
 
 
 def seen_before(cohort: Cohort, visible: Mask, seen: Ints) -> Ints:

@@ -77,7 +77,7 @@ def frozen(cohort: Cohort) -> Split:
 def unseen_people(cohort: Cohort, shown: int, folds: int = 5, seed: int = 0) -> Iterator[Split]:
     """P3: folds of people; a test person's first `shown` answers are seen, later ones tested."""
     people = np.random.default_rng(seed).permutation(np.unique(cohort.person))
-    order = _answered_before(cohort)
+    order = cohort.answered_before()
     for fold in range(min(folds, len(people))):
         held = np.isin(cohort.person, people[fold::folds])
         visible = ~held | (order < shown)
@@ -142,16 +142,8 @@ def guard_nightly(cohort: Cohort, seen: Ints) -> None:
             raise LeakageError(message)
 
 
-def _answered_before(cohort: Cohort) -> Ints:
-    """How many answered rows of the person come before each row."""
-    rank, _ = cohort.rank()
-    running = np.r_[0, np.cumsum(cohort.labelled)]
-    here = np.arange(len(cohort))
-    return np.asarray(running[here] - running[here - rank])
-
-
 def _first(cohort: Cohort, share: float) -> Mask:
     """The first share of each person's answered rows (rounded)."""
     answered = np.zeros(len(cohort.participants), dtype=np.int64)
     np.add.at(answered, cohort.person, cohort.labelled)
-    return np.asarray(cohort.labelled & (_answered_before(cohort) < np.round(share * answered)[cohort.person]))
+    return np.asarray(cohort.labelled & (cohort.answered_before() < np.round(share * answered)[cohort.person]))
