@@ -111,7 +111,7 @@ class Training(Section):
 
     seed: int = 0
     members: int = Field(4, ge=1, le=20)
-    trees: int = Field(120, ge=0, le=2000)
+    trees: int = Field(150, ge=0, le=2000)
     seeds: int = Field(1, ge=1, le=20)
     max_epochs: int = Field(200, ge=0, le=10_000)
     min_answers: int = Field(100, ge=1)

@@ -39,7 +39,7 @@ def known(name: str, cohort: Cohort) -> None:
     """P2 and P2N of one fit."""
     began, split = time.process_time(), online(cohort)
     model = fit(cohort.take(split.train), Settings())
-    mixes = {view: (mix.share, mix.factor) for view, mix in model.mixes.items()}
+    mixes = {view: (mix.shares, mix.factor) for view, mix in model.mixes.items()}
     spent = time.process_time() - began
     print(f"\n# {name}: {len(model.curve)} epochs, {spent:.0f} CPU s, network's share and spread {mixes}")
     for nightly in (False, True):

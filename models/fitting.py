@@ -21,12 +21,13 @@ import torch
 from models.baselines import Ewma
 from models.cohort import Cohort, Floats, Ints, Mask
 from models.forest import Forest, grow
+from models.habits import related
 from models.history import seen_as_newcomer, seen_online
 from models.inputs import Inputs, Past
 from models.intervals import calibrate
 from models.macro_micro import NEVER, NEWCOMER, NIGHTLY, ONLINE, MacroMicro, error_scale
 from models.metrics import mae, pooled_ccc, sums
-from models.mix import FACTORS, SHARES, WIDE, choose
+from models.mix import FACTORS, WIDE, choose
 from models.network import Ensemble, Network, macro_only
 from models.protocols import nightly_view
 from models.settings import Settings
@@ -110,6 +111,7 @@ def _baseline(cohort: Cohort, settings: Settings) -> MacroMicro:
         participants=tuple(cohort.participants[p] for p in answered),
         answered_until=until[answered],
         population=fit_population(cohort, cohort.labelled),
+        relation=related(cohort, cohort.labelled),
         standards=standards,
         network=None,
         intervals={},
@@ -173,7 +175,7 @@ class _Material:
 
     @classmethod
     def of(cls, model: MacroMicro, cohort: Cohort) -> _Material:
-        online = Past.of(cohort, model.population)
+        online = Past.of(cohort, model.population, model.relation)
         by_night, seen_by_night = nightly_view(cohort)
         known = {ONLINE: (online, seen_online(cohort)), NIGHTLY: (replace(online, cohort=by_night), seen_by_night)}
         views = {name: _View(past, seen, model.inputs(past, seen)) for name, (past, seen) in known.items()}
@@ -208,11 +210,10 @@ class _Material:
             if not used.any():
                 continue
             rows = view.inputs.take(_index(used))
-            trees = rows.baseline.double().numpy() + model.forest.correction(rows)
             usual = Ewma().fit(view.cohort, held.learn, view.seen).predict(view.cohort, view.seen)[used]
             reference = (usual - self.cohort.low) / self.cohort.span
-            shares, factors = ([model.mixes[ONLINE].share], WIDE) if name == NEWCOMER else (SHARES, FACTORS)
-            said = model.of_network(rows), trees, reference
+            shares, factors = ([model.mixes[ONLINE].shares], WIDE) if name == NEWCOMER else (None, FACTORS)
+            said = model.of_network(rows), model.of_trees(rows), reference
             model.mixes[name] = choose(*said, self.unit[used], shares=shares, factors=factors)
 
     def calibrate(self, rows: Mask) -> None:

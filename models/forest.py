@@ -1,10 +1,12 @@
 """Boosted trees as plain arrays: what the default model asks beside its network (`docs/decisions/0003`).
 
-Trees grown on absolute errors say medians, and say them well where people answer 0 for days; a network trained on
-agreement says means that are spread as far as answers are. Together they err less than either, because they err
-differently. scikit-learn grows one ensemble per item on what the personal baseline leaves; the nodes are then kept as
-arrays, so that a forest is stored as numbers, runs without scikit-learn and holds no code. The trees read what the
-network reads, and know nobody: what body and voice mean for one person is the network's part.
+One ensemble says medians (grown on absolute errors), which are right where people answer 0 for days; one says means
+(grown on squared errors). Each is grown over all items at once: what an answer's history says of the next one is much
+the same whatever was asked, and the trees are told which item they are asked about. A network trained on agreement says
+means that are spread as far as answers are; together they err less than each, because they err differently.
+scikit-learn grows the trees on what the personal baseline leaves; the nodes are then kept as arrays, so that a forest
+is stored as numbers, runs without scikit-learn and holds no code. The trees read what the network reads, and know
+nobody: what body and voice mean for one person is the network's part.
 """
 
 from __future__ import annotations
@@ -13,13 +15,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from models.cohort import Floats, Mask
 from models.inputs import Inputs
 
-FEWEST = 100  # answers of an item below which no tree grows
-ROWS = 2048  # rows at once: bounds memory
+LOSSES = MEDIANS, MEANS = "absolute_error", "squared_error"
+FEWEST = 100  # answers, below which no tree grows
+LEAF = 100  # answers of each view that a leaf needs
+ROWS = 1024  # rows at once: bounds memory
 
 Places = NDArray[np.int32]
 
@@ -28,8 +33,8 @@ Places = NDArray[np.int32]
 class Forest:
     """Nodes of all trees in a row; a leaf's children are itself.
 
-    Shapes: `feature`, `threshold`, `left`, `right`, `value` (nodes,); `root` (trees,); `item` (trees,); `start`
-    (items,) is what every tree of an item adds to. Values are in units of the span.
+    Shapes: `feature`, `threshold`, `left`, `right`, `value` (nodes,); `root` (trees,); `kind` (trees,), the place of a
+    tree's loss among `LOSSES`; `start` (losses,) is what the trees of a loss add to. Values are in units of the span.
     """
 
     feature: Places
@@ -38,25 +43,26 @@ class Forest:
     right: Places
     value: Floats
     root: Places
-    item: Places
+    kind: Places
     start: Floats
 
     def correction(self, inputs: Inputs) -> Floats:
-        """What the trees add to the baseline, (rows, items) in units of the span."""
-        out = np.zeros((len(inputs), len(self.start)))
+        """What medians and means add to the baseline, (rows, items, losses) in units of the span."""
+        shape = inputs.baseline.shape
+        out = np.zeros((*shape, len(self.start)))
         for first in range(0, len(inputs), ROWS):
             rows = slice(first, first + ROWS)
-            shared = everyones(inputs, rows)
-            for item, start in enumerate(self.start):
-                read = np.concatenate([own(inputs, item, rows), shared], axis=1)
-                out[rows, item] = start + self._summed(read, self.root[self.item == item])
+            read = table(inputs, rows)
+            for kind, start in enumerate(self.start):
+                said = start + self._summed(read, self.root[self.kind == kind])
+                out[rows, :, kind] = said.reshape(-1, shape[1])
         return out
 
-    def _summed(self, table: Floats, roots: Places) -> Floats:
-        at = np.broadcast_to(roots, (len(table), len(roots)))
-        row = np.arange(len(table))[:, None]
+    def _summed(self, read: NDArray[np.float32], roots: Places) -> Floats:
+        at = np.broadcast_to(roots, (len(read), len(roots)))
+        row = np.arange(len(read))[:, None]
         while len(roots):
-            goes_left = table[row, self.feature[at]] <= self.threshold[at]
+            goes_left = read[row, self.feature[at]] <= self.threshold[at]
             below = np.where(goes_left, self.left[at], self.right[at])
             if np.array_equal(below, at):
                 break
@@ -64,19 +70,18 @@ class Forest:
         return np.asarray(self.value[at].sum(axis=1))
 
 
-def own(inputs: Inputs, item: int, rows: slice = slice(None)) -> Floats:
-    """What the trees of one item read of its history, (rows, numbers); never NaN."""
-    return np.asarray(inputs.history[rows, item].double().numpy())
+def table(inputs: Inputs, rows: slice = slice(None)) -> NDArray[np.float32]:
+    """What the trees read, (rows · items, numbers), never NaN: the item's history, which item, and what all share.
 
-
-def everyones(inputs: Inputs, rows: slice = slice(None)) -> Floats:
-    """What the trees of all items read: clock, baselines, body and voice (0, what is usual, where not measured).
-
-    Whether something was measured they are not told: it would stand for other things (no yesterday: a first day; no
-    body: a nightly view), and what a modality is worth could no longer be told by leaving it out.
+    Shared are the clock, the mean of all items' baselines, body and voice (0, what is usual, where not measured).
+    Whether something was measured the trees are not told: it would stand for other things (no yesterday: a first day;
+    no body: a nightly view), and what a modality is worth could no longer be told by leaving it out.
     """
-    parts = [inputs.context[rows], inputs.baseline[rows], *(v[rows] for v in inputs.values.values())]
-    return np.concatenate([part.double().numpy() for part in parts], axis=1)
+    own, baseline = inputs.history[rows], inputs.baseline[rows]
+    parts = [baseline.mean(1, keepdim=True), inputs.context[rows], *(v[rows] for v in inputs.values.values())]
+    shared = torch.cat(parts, 1)[:, None].expand(-1, own.shape[1], -1)
+    which = torch.arange(own.shape[1], dtype=own.dtype)[:, None].expand(len(own), -1, 1)
+    return torch.cat([own, which, shared], -1).flatten(0, 1).numpy()
 
 
 def grow(views: Sequence[Inputs], unit: Floats, rows: Mask, *, rounds: int, seed: int) -> Forest:
@@ -86,29 +91,26 @@ def grow(views: Sequence[Inputs], unit: Floats, rows: Mask, *, rounds: int, seed
         views: inputs of every row, as different protocols see them.
         unit: answers (rows, items) in units of the span, NaN where there is none.
         rows: which rows to learn from.
-        rounds: trees per item.
+        rounds: trees of each loss.
         seed: of the features that each split may choose from.
     """
     from sklearn.ensemble import HistGradientBoostingRegressor
     from threadpoolctl import threadpool_limits
 
-    shared = [everyones(view) for view in views]
-    parts, start = [], np.zeros(unit.shape[1])
-    for item in range(unit.shape[1]):
-        used = rows & ~np.isnan(unit[:, item])
-        if used.sum() < FEWEST:
-            continue
-        table = np.concatenate([np.c_[own(v, item), s][used] for v, s in zip(views, shared, strict=True)])
-        left = np.concatenate([(unit - v.baseline.double().numpy())[used, item] for v in views])
-        trees = HistGradientBoostingRegressor(
-            loss="absolute_error", max_iter=rounds, learning_rate=0.05, max_leaf_nodes=15,
-            min_samples_leaf=40 * len(views), l2_regularization=1.0, max_features=0.5, max_bins=63,
-            early_stopping=False, random_state=seed,
-        )  # fmt: skip
-        with threadpool_limits(1):  # the order of sums, and so the last digit, must not depend on the machine
-            trees.fit(table, left)
-        start[item] = float(trees._baseline_prediction.ravel()[0])  # noqa: SLF001 (a test holds it to `predict`)
-        parts += [(item, predictor.nodes) for (predictor,) in trees._predictors]  # noqa: SLF001
+    given = (rows[:, None] & ~np.isnan(unit)).ravel()
+    parts, start = [], np.zeros(len(LOSSES))
+    if given.sum() >= FEWEST:
+        read = np.concatenate([table(view)[given] for view in views])
+        left = np.concatenate([(unit - view.baseline.double().numpy()).ravel()[given] for view in views])
+        for kind, loss in enumerate(LOSSES):
+            trees = HistGradientBoostingRegressor(
+                loss=loss, max_iter=rounds, learning_rate=0.08, max_leaf_nodes=31, min_samples_leaf=LEAF * len(views),
+                l2_regularization=5.0, max_features=0.5, max_bins=63, early_stopping=False, random_state=seed,
+            )  # fmt: skip
+            with threadpool_limits(1):  # the order of sums, and so the last digit, must not depend on the machine
+                trees.fit(read, left)
+            start[kind] = float(trees._baseline_prediction.ravel()[0])  # noqa: SLF001 (a test holds it to `predict`)
+            parts += [(kind, predictor.nodes) for (predictor,) in trees._predictors]  # noqa: SLF001
     return _joined(parts, start)
 
 
@@ -127,6 +129,6 @@ def _joined(parts: Sequence[tuple[int, NDArray[np.void]]], start: Floats) -> For
         right=np.where(leaf, here, nodes["right"] + offset).astype(np.int32),
         value=nodes["value"].astype(np.float64),
         root=root.astype(np.int32),
-        item=np.array([item for item, _ in parts], np.int32),
+        kind=np.array([kind for kind, _ in parts], np.int32),
         start=start,
     )

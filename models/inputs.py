@@ -16,11 +16,12 @@ import torch
 from torch import Tensor
 
 from models.cohort import Cohort, Floats, Ints, Mask
-from models.history import HOUR_US, NONE, RATES, After, History, history, told
+from models.habits import TOLD, Habits
+from models.history import HOUR_US, NONE, RATES, After, History, history, seen_online, told
 from models.standardise import Standard, standardised
 from models.state_space import PARTS, Filtered, Forecast, Population, filtered, forecast
 
-HISTORY_WIDTH = 2 + PARTS + len(RATES) + 5 + 12
+HISTORY_WIDTH = 2 + PARTS + len(RATES) + TOLD + 5 + 12
 CONTEXT_WIDTH = 8
 
 
@@ -98,11 +99,15 @@ class Past:
     population: Population
     told: After
     filtered: Filtered
+    habits: Habits
 
     @classmethod
-    def of(cls, cohort: Cohort, population: Population) -> Past:
-        """Run every recursion over a cohort."""
-        return cls(cohort, population, told(cohort), filtered(population, cohort))
+    def of(cls, cohort: Cohort, population: Population, relation: Floats) -> Past:
+        """Run every recursion over a cohort; `relation` tells how much items say of each other (`habits.related`)."""
+        after, state, seen = told(cohort), filtered(population, cohort), seen_online(cohort)
+        ahead = forecast(population, cohort, seen, state)
+        habits = Habits.of(cohort, history(cohort, seen, after), ahead, relation)
+        return cls(cohort, population, after, state, habits)
 
     def history(self, seen: Ints) -> History:
         """What each row knows of earlier answers."""
@@ -129,7 +134,7 @@ def build(past: Past, seen: Ints, standards: dict[str, Standard], place: Ints) -
         values[name], masks[name] = _tensor(z), torch.from_numpy(present)
     return Inputs(
         baseline=_tensor((ahead.value - cohort.low) / cohort.span),
-        history=_tensor(_history_tokens(cohort, before, ahead)),
+        history=_tensor(_history_tokens(cohort, before, ahead, past.habits.say(seen, before, ahead))),
         context=_tensor(_context(cohort, seen, before)),
         person=torch.from_numpy(place),
         values=values,
@@ -137,7 +142,7 @@ def build(past: Past, seen: Ints, standards: dict[str, Standard], place: Ints) -
     )
 
 
-def _history_tokens(cohort: Cohort, past: History, ahead: Forecast) -> Floats:
+def _history_tokens(cohort: Cohort, past: History, ahead: Forecast, habits: Floats) -> Floats:
     span = cohort.span[:, None]
     base = ahead.value[..., None]
     relative = np.concatenate([past.ewma - base, past.mean[..., None] - base, past.last - base], -1) / span
@@ -148,6 +153,7 @@ def _history_tokens(cohort: Cohort, past: History, ahead: Forecast) -> Floats:
             ahead.sd[..., None] / span,
             ahead.parts / span,
             relative,
+            habits / span,
             past.deviation[..., None] / span,
             np.stack([past.at_low, past.at_high, np.log1p(past.count) / 3], -1),
             freshness,

@@ -51,7 +51,7 @@ class MacroMicro:
     too, and how the two become one estimate, in each of the `VIEWS`; people whom the macro fit did not know, who are
     those from `macro_people` on, are newcomers in every view. `unused` are modalities that did not help on held-back
     answers and are treated as never measured. `answered_until` (people,) is the time of each participant's last answer
-    in training, UTC µs.
+    in training, UTC µs. `relation` (items, items) tells how much items say of each other (`habits.related`).
     """
 
     settings: Settings
@@ -59,6 +59,7 @@ class MacroMicro:
     features: dict[str, tuple[str, ...]]
     participants: tuple[str, ...]
     population: Population
+    relation: Floats
     standards: dict[str, Standard]
     network: Ensemble | None
     intervals: dict[str, Intervals]
@@ -107,7 +108,7 @@ class MacroMicro:
         """
         cohort, seen = self._known_of(cohort, seen, nightly=nightly)
         chosen = slice(None) if rows is None else rows
-        past = Past.of(cohort, self.population)
+        past = Past.of(cohort, self.population, self.relation)
         value = self.values(past, seen, rows, nightly=nightly)
         scale = error_scale(past, seen)[chosen]
         low, high = self.intervals[view_name(nightly=nightly)].around(value, scale, cohort.low, cohort.span)
@@ -138,7 +139,7 @@ class MacroMicro:
         """
         cohort, seen = self._known_of(cohort, seen, nightly=nightly)
         chosen = torch.from_numpy(np.arange(len(cohort))[slice(None) if rows is None else rows])
-        past = Past.of(cohort, self.population)
+        past = Past.of(cohort, self.population, self.relation)
         whole, fresh = (self.inputs(past, known).take(chosen) for known in (seen, np.full(len(cohort), NONE)))
         without = {name: whole.without(name) for name in self.standards}
         without["history"] = replace(whole, baseline=fresh.baseline, history=fresh.history, context=fresh.context)
@@ -162,7 +163,7 @@ class MacroMicro:
         network = self.of_network(inputs)
         if self.forest is None:
             return np.clip(network, 0.0, 1.0)
-        trees = inputs.baseline.double().numpy() + self.forest.correction(inputs)
+        trees = self.of_trees(inputs)
         whose = inputs.person.numpy() if place is None else place
         return self.together(network, trees, self.newcomers(inputs, whose), view_name(nightly=nightly))
 
@@ -171,7 +172,10 @@ class MacroMicro:
         return np.asarray((place >= self.macro_people) & inputs.answered)
 
     def together(self, network: Floats, trees: Floats, new: Mask, view: str) -> Floats:
-        """What network and trees say in one, (rows, items), all in units of the span; `new` (rows,) are newcomers."""
+        """What network (rows, items) and trees (rows, items, losses) say in one, in units of the span, clipped.
+
+        `new` (rows,) are newcomers.
+        """
         if view not in self.mixes:
             return np.clip(network, 0.0, 1.0)
         out = self.mixes[view].of(network, trees)
@@ -187,6 +191,11 @@ class MacroMicro:
         with torch.inference_mode(), torch_threads():  # one thread: for few rows more only wait for each other
             parts = [self.network(inputs.take(chunk)) for chunk in torch.split(torch.arange(len(inputs)), CHUNK)]
         return torch.cat(parts).double().numpy() if parts else np.zeros((0, len(self.items)))
+
+    def of_trees(self, inputs: Inputs) -> Floats:
+        """What the trees of each loss say, (rows, items, losses) in units of the span."""
+        baseline = inputs.baseline.double().numpy()[..., None]
+        return baseline + (0.0 if self.forest is None else self.forest.correction(inputs))
 
     def _known_of(self, cohort: Cohort, seen: Ints | None, *, nightly: bool) -> tuple[Cohort, Ints]:
         """The cohort as it is known online or by night, and the last row that each row sees."""

@@ -31,7 +31,7 @@ from models.settings import Settings
 from models.standardise import Standard
 from models.state_space import Population
 
-FORMAT = 2
+FORMAT = 3
 WEIGHTS, FIGURES, CONFIGURATION = "network.safetensors", "figures.safetensors", "model.json"
 
 
@@ -53,7 +53,7 @@ def save(model: MacroMicro, folder: Path) -> None:
         "participants": list(model.participants),
         "macro_people": model.macro_people,
         "members": 0 if model.network is None else len(model.network.members),
-        "mixes": {name: [mix.share, mix.factor] for name, mix in model.mixes.items()},
+        "mixes": {name: [mix.shares, mix.factor] for name, mix in model.mixes.items()},
         "unused": list(model.unused),
         "note": model.note,
         "curve": model.curve,
@@ -103,6 +103,7 @@ def load(folder: Path) -> MacroMicro:
         features=features,
         participants=tuple(told["participants"]),
         population=Population(*(figures[f"population.{n}"] for n in ("mean", "noise_var", "var", "rate_h"))),
+        relation=figures["relation"],
         standards={m: Standard(*(figures[f"standard.{m}.{n}"] for n in _STANDARD)) for m in features},
         network=network,
         intervals={
@@ -112,7 +113,7 @@ def load(folder: Path) -> MacroMicro:
         },
         macro_people=told.get("macro_people", len(told["participants"])),
         forest=Forest(**{f.name: figures[f"forest.{f.name}"] for f in fields(Forest)}) if told["mixes"] else None,
-        mixes={n: Mix(share, factor, figures[f"{n}.centre"]) for n, (share, factor) in told["mixes"].items()},
+        mixes={n: Mix(tuple(shares), factor, figures[f"{n}.centre"]) for n, (shares, factor) in told["mixes"].items()},
         answered_until=figures.get("answered_until", np.full(len(told["participants"]), NEVER)),
         unused=tuple(told.get("unused", ())),
         note=told["note"],
@@ -125,6 +126,7 @@ _STANDARD = ("mean", "within", "between")
 
 def _figures(model: MacroMicro) -> dict[str, Any]:
     out = {f"population.{n}": getattr(model.population, n) for n in ("mean", "noise_var", "var", "rate_h")}
+    out["relation"] = model.relation
     out["answered_until"] = model.answered_until
     for name, standard in model.standards.items():
         out |= {f"standard.{name}.{n}": getattr(standard, n) for n in _STANDARD}

@@ -14,7 +14,7 @@ class Settings:
 
     `validation` is the share of each person's answers, the latest ones, that decide when to stop. `min_answers` is
     how many labelled rows a fit needs; with fewer the baseline is kept. `coverage` is what intervals aim at.
-    `members` networks are averaged; `trees` boosted trees per item are asked beside them, none with 0.
+    `members` networks are averaged; `trees` boosted trees of each loss are asked beside them, none with 0.
     `nightly_share` is how often a training row is seen as a nightly batch would see it.
     """
 
@@ -33,7 +33,7 @@ class Settings:
     rank: int = 4
     slopes: int = 6
     members: int = 4
-    trees: int = 120
+    trees: int = 150
     weighting: str = "druw"
     mae_weight: float = 1.0
     nightly_share: float = 0.4

@@ -118,15 +118,14 @@ class _View:
 
     @classmethod
     def of(cls, model: MacroMicro, cohort: Cohort, seen: Ints, name: str, new: Mask) -> _View:
-        past, share = Past.of(cohort, model.population), model.settings.nightly_share
+        past, share = Past.of(cohort, model.population, model.relation), model.settings.nightly_share
         inputs = model.inputs(past, seen)
         rows = inputs.take(torch.from_numpy(np.flatnonzero(new)))
-        trees = rows.baseline.double().numpy()
-        if model.forest is not None:
-            trees = trees + model.forest.correction(rows)
         weight = share if name == NIGHTLY else 1 - share
         newcomers = model.newcomers(rows, rows.person.numpy())
-        return cls(name, weight, inputs, error_scale(past, seen)[new], trees, model.of_network(rows), newcomers)
+        return cls(
+            name, weight, inputs, error_scale(past, seen)[new], model.of_trees(rows), model.of_network(rows), newcomers
+        )
 
 
 @dataclass(frozen=True)

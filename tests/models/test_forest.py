@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from models.forest import Forest, everyones, grow, own
+from models.forest import LOSSES, MEANS, MEDIANS, Forest, grow, table
+from models.habits import related
 from models.history import seen_online
 from models.inputs import Inputs, Past, build
-from models.mix import Mix, choose
+from models.mix import Mix, choose, divided
 from models.standardise import learn
 from models.state_space import fit_population
 from tests.models.people import made_up
@@ -16,7 +17,7 @@ from tests.models.people import made_up
 def seen() -> tuple[Inputs, np.ndarray]:
     cohort = made_up(people=12, days=12, items=2, coupling=1.0)
     standards = {name: learn(m, cohort.labelled, cohort.person) for name, m in cohort.modalities.items()}
-    past = Past.of(cohort, fit_population(cohort, cohort.labelled))
+    past = Past.of(cohort, fit_population(cohort, cohort.labelled), related(cohort, cohort.labelled))
     inputs = build(past, seen_online(cohort), standards, cohort.person)
     return inputs, (cohort.answers - cohort.low) / cohort.span
 
@@ -34,8 +35,8 @@ def test_a_forest_says_what_scikit_learn_says(seen: tuple[Inputs, np.ndarray], m
 
     monkeypatch.setattr(sklearn.ensemble, "HistGradientBoostingRegressor", kept)
     forest = grow([inputs], unit, np.ones(len(unit), dtype=bool), rounds=20, seed=0)
-    tables = [np.c_[own(inputs, item), everyones(inputs)] for item in range(2)]
-    theirs = np.stack([trees.predict(table) for trees, table in zip(grown, tables, strict=True)], 1)
+    assert [trees.loss for trees in grown] == list(LOSSES)
+    theirs = np.stack([trees.predict(table(inputs)).reshape(unit.shape) for trees in grown], -1)
     assert theirs.std() > 0.01
     np.testing.assert_allclose(forest.correction(inputs), theirs, atol=1e-12)
 
@@ -46,11 +47,11 @@ def test_what_the_body_says_moves_the_trees_and_nothing_of_it_is_what_is_usual(
     inputs, unit = seen
     forest = grow([inputs, inputs.without("hrv")], unit, np.ones(len(unit), dtype=bool), rounds=20, seed=0)
     whole, without = (
-        np.nanmean(np.abs(unit - i.baseline.double().numpy() - forest.correction(i)))
+        np.nanmean(np.abs(unit - i.baseline.double().numpy() - forest.correction(i)[..., 0]))
         for i in (inputs, inputs.without("hrv"))
     )
     assert whole < without
-    assert not everyones(inputs.without("hrv"))[:, -4:].any()
+    assert not table(inputs.without("hrv"))[:, -4:].any()
 
 
 def test_rows_are_independent_of_each_other(seen: tuple[Inputs, np.ndarray]) -> None:
@@ -62,25 +63,45 @@ def test_rows_are_independent_of_each_other(seen: tuple[Inputs, np.ndarray]) -> 
     np.testing.assert_array_equal(forest.correction(inputs.take(some)), forest.correction(inputs)[some.numpy()])
 
 
-def test_an_item_with_few_answers_grows_no_tree(seen: tuple[Inputs, np.ndarray]) -> None:
+def test_medians_stay_where_most_answers_lie_and_means_between(seen: tuple[Inputs, np.ndarray]) -> None:
     inputs, unit = seen
-    few = np.where(np.arange(len(unit))[:, None] < [10_000, 99], unit, np.nan)
+    often_zero = np.where(np.random.default_rng(0).random(unit.shape) < 0.7, 0.0, 0.9)
+    forest = grow([inputs], often_zero, np.ones(len(unit), dtype=bool), rounds=60, seed=0)
+    said = inputs.baseline.double().numpy()[..., None] + forest.correction(inputs)
+    medians, means = (said[..., LOSSES.index(loss)].mean() for loss in (MEDIANS, MEANS))
+    assert medians < 0.1 < 0.2 < means < 0.35
+
+
+def test_an_item_never_answered_is_said_like_the_others(seen: tuple[Inputs, np.ndarray]) -> None:
+    inputs, unit = seen
+    few = np.where(np.array([True, False]), unit, np.nan)
     forest = grow([inputs], few, np.ones(len(unit), dtype=bool), rounds=5, seed=0)
-    assert set(forest.item.tolist()) == {0}
-    assert not forest.correction(inputs)[:, 1].any()
+    assert np.isfinite(forest.correction(inputs)).all()
 
 
 def test_a_forest_without_a_tree_corrects_nothing(seen: tuple[Inputs, np.ndarray]) -> None:
     inputs, unit = seen
     none: Forest = grow([inputs], np.full_like(unit, np.nan), np.ones(len(unit), dtype=bool), rounds=5, seed=0)
-    assert none.correction(inputs).tolist() == np.zeros_like(unit).tolist()
+    assert none.correction(inputs).tolist() == np.zeros((*unit.shape, len(LOSSES))).tolist()
 
 
 def test_a_mix_of_one_part_leaves_it_as_it_is() -> None:
-    network, trees = np.array([[0.2, 0.9]]), np.array([[0.6, 0.5]])
-    assert Mix(1.0, 1.0, np.zeros(2)).of(network, trees).tolist() == [[0.2, 0.9]]
-    assert Mix(0.5, 1.0, np.zeros(2)).of(network, trees).tolist() == [[0.4, 0.7]]
-    np.testing.assert_allclose(Mix(0.5, 2.0, np.full(2, 0.5)).of(network, trees), [[0.3, 0.9]])
+    network, trees = np.array([[0.2, 0.9]]), np.array([[[0.6, 0.4], [0.5, 0.1]]])
+    assert Mix((1.0, 0.0, 0.0), 1.0, np.zeros(2)).of(network, trees).tolist() == [[0.2, 0.9]]
+    assert Mix((0.0, 0.0, 1.0), 1.0, np.zeros(2)).of(network, trees).tolist() == [[0.4, 0.1]]
+    assert Mix((0.5, 0.5, 0.0), 1.0, np.zeros(2)).of(network, trees).tolist() == [[0.4, 0.7]]
+    np.testing.assert_allclose(Mix((0.5, 0.5, 0.0), 2.0, np.full(2, 0.5)).of(network, trees), [[0.3, 0.9]])
+
+
+def test_shares_divide_the_whole_the_network_first() -> None:
+    shares = divided()
+    assert shares[0] == (1.0, 0.0, 0.0)
+    assert len(shares) == len(set(shares)) == 66
+    np.testing.assert_allclose(np.sum(shares, axis=1), 1.0)
+
+
+def both(trees: np.ndarray) -> np.ndarray:
+    return np.stack([trees, trees], -1)
 
 
 def test_timid_estimates_are_spread_further_than_bold_ones() -> None:
@@ -90,14 +111,15 @@ def test_timid_estimates_are_spread_further_than_bold_ones() -> None:
     usual = level + random.normal(0, 0.1, (4000, 1))
     timid = 0.5 + 0.8 * (level - 0.5)
     bold = 0.5 + 1.15 * (level - 0.5)
-    assert choose(timid, timid, usual, answers).factor > 1.2
-    assert choose(bold, bold, usual, answers).factor < 1.05
+    assert choose(timid, both(timid), usual, answers).factor > 1.2
+    assert choose(bold, both(bold), usual, answers).factor < 1.05
 
 
-def test_the_part_that_knows_nothing_gets_the_smaller_share() -> None:
+def test_the_part_that_knows_nothing_gets_no_share() -> None:
     random = np.random.default_rng(1)
     level = random.uniform(0.2, 0.8, (4000, 1))
     answers = np.clip(level + random.normal(0, 0.1, (4000, 1)), 0, 1)
     usual, nothing = level + random.normal(0, 0.1, (4000, 1)), np.full((4000, 1), 0.5)
-    assert choose(level, nothing, usual, answers).share == 1.0
-    assert choose(nothing, level, usual, answers).share == pytest.approx(0.3)
+    assert choose(level, both(nothing), usual, answers).shares == (1.0, 0.0, 0.0)
+    assert choose(nothing, both(level), usual, answers).shares[0] <= 0.2
+    assert choose(nothing, np.stack([nothing, level], -1), usual, answers).shares[2] >= 0.8

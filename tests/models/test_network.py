@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from models.habits import related
 from models.history import seen_online
 from models.inputs import Inputs, Past, build
 from models.losses import absolute, concordance
@@ -24,7 +25,12 @@ def inputs() -> Inputs:
     standards["voice"] = standards["hrv"]
     both = replace(cohort, modalities={**cohort.modalities, "voice": cohort.modalities["hrv"]})
     place = np.minimum(cohort.person, 3)  # the last of the four people is unknown
-    return build(Past.of(both, moments(cohort, cohort.labelled)), seen_online(cohort), standards, place)
+    return build(
+        Past.of(both, moments(cohort, cohort.labelled), related(cohort, cohort.labelled)),
+        seen_online(cohort),
+        standards,
+        place,
+    )
 
 
 def _network(*, random: bool = True) -> Network:

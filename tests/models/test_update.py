@@ -55,7 +55,7 @@ def tables(model: MacroMicro) -> torch.Tensor:
 
 
 def inputs_of(model: MacroMicro, cohort: Cohort) -> Inputs:
-    return model.inputs(Past.of(cohort, model.population), seen_online(cohort))
+    return model.inputs(Past.of(cohort, model.population, model.relation), seen_online(cohort))
 
 
 def test_whoever_the_macro_fit_did_not_know_stays_a_newcomer_until_the_next(
