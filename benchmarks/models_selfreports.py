@@ -16,6 +16,7 @@ from models.baselines import BASELINES
 from models.cohort import Cohort
 from models.evaluation import MODEL, Metrics, compare, predict_split
 from models.fitting import fit
+from models.mix import PARTS
 from models.newcomers import evaluate_newcomers
 from models.protocols import online
 from models.settings import Settings
@@ -39,9 +40,11 @@ def known(name: str, cohort: Cohort) -> None:
     """P2 and P2N of one fit."""
     began, split = time.process_time(), online(cohort)
     model = fit(cohort.take(split.train), Settings())
-    mixes = {view: (mix.shares, mix.factor) for view, mix in model.mixes.items()}
+    mixes = {view: (mix.weights, mix.factor) for view, mix in model.mixes.items()}
     spent = time.process_time() - began
-    print(f"\n# {name}: {len(model.curve)} epochs, {spent:.0f} CPU s, network's share and spread {mixes}")
+    print(
+        f"\n# {name}: {len(model.curve)} epochs, {spent:.0f} CPU s, weights of {PARTS} and spread: {mixes}"
+    )
     for nightly in (False, True):
         split = online(cohort, nightly=nightly)
         show(split.name, compare(predict_split(split, model, BASELINES), cohort), cohort)

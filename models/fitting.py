@@ -27,7 +27,7 @@ from models.inputs import Inputs, Past
 from models.intervals import calibrate
 from models.macro_micro import NEVER, NEWCOMER, NIGHTLY, ONLINE, MacroMicro, error_scale
 from models.metrics import mae, pooled_ccc, sums
-from models.mix import FACTORS, WIDE, choose
+from models.mix import choose, spread
 from models.network import Ensemble, Network, macro_only
 from models.protocols import nightly_view
 from models.settings import Settings
@@ -199,7 +199,7 @@ class _Material:
     def mix(self, held: Held) -> None:
         """Grow trees beside the network and choose how the two are put together, against a weighted mean of answers.
 
-        Newcomers get the online share: what a forest is worth to strangers cannot be told on people it was grown on.
+        Newcomers get the online weights: what a forest is worth to strangers cannot be told on people it was grown on.
         """
         model = self.model
         if model.settings.trees == 0:
@@ -212,9 +212,8 @@ class _Material:
             rows = view.inputs.take(_index(used))
             usual = Ewma().fit(view.cohort, held.learn, view.seen).predict(view.cohort, view.seen)[used]
             reference = (usual - self.cohort.low) / self.cohort.span
-            shares, factors = ([model.mixes[ONLINE].shares], WIDE) if name == NEWCOMER else (None, FACTORS)
-            said = model.of_network(rows), model.of_trees(rows), reference
-            model.mixes[name] = choose(*said, self.unit[used], shares=shares, factors=factors)
+            said = model.parts(rows), reference, self.unit[used]
+            model.mixes[name] = spread(*said, model.mixes[ONLINE].weights) if name == NEWCOMER else choose(*said)
 
     def calibrate(self, rows: Mask) -> None:
         """Interval widths from held-back rows, in every view."""

@@ -1,17 +1,17 @@
 """Boosted trees as plain arrays: what the default model asks beside its network (`docs/decisions/0003`).
 
-One ensemble says medians (grown on absolute errors), which are right where people answer 0 for days; one says means
-(grown on squared errors). Each is grown over all items at once: what an answer's history says of the next one is much
-the same whatever was asked, and the trees are told which item they are asked about. A network trained on agreement says
-means that are spread as far as answers are; together they err less than each, because they err differently.
-scikit-learn grows the trees on what the personal baseline leaves; the nodes are then kept as arrays, so that a forest
-is stored as numbers, runs without scikit-learn and holds no code. The trees read what the network reads, and know
-nobody: what body and voice mean for one person is the network's part.
+What an answer's history says of the next one is much the same whatever was asked, so trees are grown over all items at
+once: some say medians (grown on absolute errors), which are right where people answer 0 for days, some say means (on
+squared errors). What body and voice say is each item's own: trees of every item follow, grown on what the medians leave
+and added to means too. A network trained on agreement says means that are spread as far as answers are; together they
+err less than each, because they err differently. scikit-learn grows the trees on what the personal baseline leaves; the
+nodes are then kept as arrays, so that a forest is stored as numbers, runs without scikit-learn and holds no code. The
+trees read what the network reads, and know nobody: what body and voice mean for one person is the network's part.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,18 +23,22 @@ from models.inputs import Inputs
 
 LOSSES = MEDIANS, MEANS = "absolute_error", "squared_error"
 FEWEST = 100  # answers, below which no tree grows
-LEAF = 100  # answers of each view that a leaf needs
+ALL = -1  # in place of an item or a loss
+OF_ALL = {"learning_rate": 0.08, "max_leaf_nodes": 31, "min_samples_leaf": 100, "l2_regularization": 5.0}
+OF_ONE = {"learning_rate": 0.05, "max_leaf_nodes": 15, "min_samples_leaf": 40, "l2_regularization": 1.0}
 ROWS = 1024  # rows at once: bounds memory
 
 Places = NDArray[np.int32]
+Table = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Forest:
     """Nodes of all trees in a row; a leaf's children are itself.
 
-    Shapes: `feature`, `threshold`, `left`, `right`, `value` (nodes,); `root` (trees,); `kind` (trees,), the place of a
-    tree's loss among `LOSSES`; `start` (losses,) is what the trees of a loss add to. Values are in units of the span.
+    Shapes: `feature`, `threshold`, `left`, `right`, `value` (nodes,); `root` (trees,); `kind` (trees,), the place among
+    `LOSSES` of what a tree adds to, and `item` (trees,), either may be `ALL`; `start` (items, losses) is what the trees
+    add to. Values are in units of the span.
     """
 
     feature: Places
@@ -44,44 +48,50 @@ class Forest:
     value: Floats
     root: Places
     kind: Places
+    item: Places
     start: Floats
 
     def correction(self, inputs: Inputs) -> Floats:
         """What medians and means add to the baseline, (rows, items, losses) in units of the span."""
-        shape = inputs.baseline.shape
-        out = np.zeros((*shape, len(self.start)))
+        out = np.tile(self.start, (len(inputs), 1, 1))
         for first in range(0, len(inputs), ROWS):
             rows = slice(first, first + ROWS)
-            read = table(inputs, rows)
-            for kind, start in enumerate(self.start):
-                said = start + self._summed(read, self.root[self.kind == kind])
-                out[rows, :, kind] = said.reshape(-1, shape[1])
+            told, measured = of_history(inputs, rows), of_body(inputs, rows)
+            for kind, item in np.unique(np.c_[self.kind, self.item], axis=0):
+                roots = self.root[(self.kind == kind) & (self.item == item)]
+                if item == ALL:
+                    out[rows, :, kind] += self._summed(told, roots).reshape(-1, len(self.start))
+                else:
+                    out[rows, item] += self._summed(np.c_[told[item :: len(self.start)], measured], roots)[:, None]
         return out
 
-    def _summed(self, read: NDArray[np.float32], roots: Places) -> Floats:
+    def _summed(self, read: Table, roots: Places) -> Floats:
         at = np.broadcast_to(roots, (len(read), len(roots)))
         row = np.arange(len(read))[:, None]
-        while len(roots):
+        while True:
             goes_left = read[row, self.feature[at]] <= self.threshold[at]
             below = np.where(goes_left, self.left[at], self.right[at])
             if np.array_equal(below, at):
-                break
+                return np.asarray(self.value[at].sum(axis=1))
             at = below
-        return np.asarray(self.value[at].sum(axis=1))
 
 
-def table(inputs: Inputs, rows: slice = slice(None)) -> NDArray[np.float32]:
-    """What the trees read, (rows · items, numbers), never NaN: the item's history, which item, and what all share.
-
-    Shared are the clock, the mean of all items' baselines, body and voice (0, what is usual, where not measured).
-    Whether something was measured the trees are not told: it would stand for other things (no yesterday: a first day;
-    no body: a nightly view), and what a modality is worth could no longer be told by leaving it out.
-    """
-    own, baseline = inputs.history[rows], inputs.baseline[rows]
-    parts = [baseline.mean(1, keepdim=True), inputs.context[rows], *(v[rows] for v in inputs.values.values())]
-    shared = torch.cat(parts, 1)[:, None].expand(-1, own.shape[1], -1)
+def of_history(inputs: Inputs, rows: slice = slice(None)) -> Table:
+    """What all trees read, (rows · items, numbers): the item's history, which item, the clock, how all items stand."""
+    own, baseline, clock = inputs.history[rows], inputs.baseline[rows], inputs.context[rows]
+    shared = torch.cat([baseline.mean(1, keepdim=True), clock], 1)[:, None].expand(-1, own.shape[1], -1)
     which = torch.arange(own.shape[1], dtype=own.dtype)[:, None].expand(len(own), -1, 1)
     return torch.cat([own, which, shared], -1).flatten(0, 1).numpy()
+
+
+def of_body(inputs: Inputs, rows: slice = slice(None)) -> Table:
+    """What the trees of one item read besides, (rows, numbers): body and voice, 0 (what is usual) where not measured.
+
+    Whether something was measured they are not told: it would stand for other things (no yesterday: a first day; no
+    body: a nightly view), and what a modality is worth could no longer be told by leaving it out.
+    """
+    parts = [inputs.context[rows, :0], *(values[rows] for values in inputs.values.values())]
+    return torch.cat(parts, 1).numpy()
 
 
 def grow(views: Sequence[Inputs], unit: Floats, rows: Mask, *, rounds: int, seed: int) -> Forest:
@@ -91,36 +101,61 @@ def grow(views: Sequence[Inputs], unit: Floats, rows: Mask, *, rounds: int, seed
         views: inputs of every row, as different protocols see them.
         unit: answers (rows, items) in units of the span, NaN where there is none.
         rows: which rows to learn from.
-        rounds: trees of each loss.
+        rounds: trees of each loss for all items, and as many for each item that body or voice may say something of.
         seed: of the features that each split may choose from.
     """
+    given, items = rows[:, None] & ~np.isnan(unit), unit.shape[1]
+    told = np.concatenate([of_history(view)[given.ravel()] for view in views])
+    left = np.concatenate([(unit - view.baseline.double().numpy())[given] for view in views])
+    item_of = np.tile(np.nonzero(given)[1], len(views))
+    if len(left) < FEWEST:
+        return _joined([], items)
+    of_all = [_grown(told, left, loss, rounds, seed, OF_ALL, len(views)) for loss in LOSSES]
+    parts: list[_Part] = [(kind, ALL, *part) for kind, (part, _) in enumerate(of_all)]
+    rest = of_all[LOSSES.index(MEDIANS)][1]
+    for item in range(items):
+        measured = np.concatenate([of_body(view)[given[:, item]] for view in views])
+        if measured.shape[1] == 0 or len(measured) < FEWEST:
+            continue
+        mine = item_of == item
+        part, _ = _grown(np.c_[told[mine], measured], rest[mine], MEDIANS, rounds, seed, OF_ONE, len(views))
+        parts.append((ALL, item, *part))
+    return _joined(parts, items)
+
+
+_Nodes = NDArray[np.void]
+_Part = tuple[int, int, float, list[_Nodes]]  # kind, item, what its trees add to, the nodes of each tree
+
+
+def _grown(
+    read: Table, left: Floats, loss: str, rounds: int, seed: int, shape: Mapping[str, float], views: int
+) -> tuple[tuple[float, list[_Nodes]], Floats]:
+    """Trees of one loss and what they leave; each moment stands in so many views, and a leaf needs it in all."""
     from sklearn.ensemble import HistGradientBoostingRegressor
     from threadpoolctl import threadpool_limits
 
-    given = (rows[:, None] & ~np.isnan(unit)).ravel()
-    parts, start = [], np.zeros(len(LOSSES))
-    if given.sum() >= FEWEST:
-        read = np.concatenate([table(view)[given] for view in views])
-        left = np.concatenate([(unit - view.baseline.double().numpy()).ravel()[given] for view in views])
-        for kind, loss in enumerate(LOSSES):
-            trees = HistGradientBoostingRegressor(
-                loss=loss, max_iter=rounds, learning_rate=0.08, max_leaf_nodes=31, min_samples_leaf=LEAF * len(views),
-                l2_regularization=5.0, max_features=0.5, max_bins=63, early_stopping=False, random_state=seed,
-            )  # fmt: skip
-            with threadpool_limits(1):  # the order of sums, and so the last digit, must not depend on the machine
-                trees.fit(read, left)
-            start[kind] = float(trees._baseline_prediction.ravel()[0])  # noqa: SLF001 (a test holds it to `predict`)
-            parts += [(kind, predictor.nodes) for (predictor,) in trees._predictors]  # noqa: SLF001
-    return _joined(parts, start)
+    leaf = {"min_samples_leaf": int(shape["min_samples_leaf"]) * views}
+    trees = HistGradientBoostingRegressor(
+        loss=loss, max_iter=rounds, max_features=0.5, max_bins=63, early_stopping=False, random_state=seed,
+        **{**shape, **leaf},
+    )  # fmt: skip
+    with threadpool_limits(1):  # the order of sums, and so the last digit, must not depend on the machine
+        rest = left - trees.fit(read, left).predict(read)
+    start = float(trees._baseline_prediction.ravel()[0])  # noqa: SLF001 (a test holds it to `predict`)
+    return (start, [predictor.nodes for (predictor,) in trees._predictors]), rest  # noqa: SLF001
 
 
-def _joined(parts: Sequence[tuple[int, NDArray[np.void]]], start: Floats) -> Forest:
-    sizes = np.array([len(nodes) for _, nodes in parts], dtype=np.int64)
+def _joined(parts: Sequence[_Part], items: int) -> Forest:
+    start = np.zeros((items, len(LOSSES)))
+    for kind, item, value, _ in parts:
+        start[slice(None) if item == ALL else item, slice(None) if kind == ALL else kind] += value
+    trees = [(kind, item, nodes) for kind, item, _, several in parts for nodes in several]
+    sizes = np.array([len(nodes) for *_, nodes in trees], dtype=np.int64)
     root = np.cumsum(sizes) - sizes
-    if not parts:
+    if not trees:
         none, nothing = np.zeros(0, np.int32), np.zeros(0)
-        return Forest(none, nothing, none, none, nothing, none, none, start)
-    nodes = np.concatenate([n for _, n in parts])
+        return Forest(none, nothing, none, none, nothing, none, none, none, start)
+    nodes = np.concatenate([nodes for *_, nodes in trees])
     here, offset, leaf = np.arange(len(nodes)), np.repeat(root, sizes), nodes["is_leaf"].astype(bool)
     return Forest(
         feature=nodes["feature_idx"].astype(np.int32),
@@ -129,6 +164,7 @@ def _joined(parts: Sequence[tuple[int, NDArray[np.void]]], start: Floats) -> For
         right=np.where(leaf, here, nodes["right"] + offset).astype(np.int32),
         value=nodes["value"].astype(np.float64),
         root=root.astype(np.int32),
-        kind=np.array([kind for kind, _ in parts], np.int32),
+        kind=np.array([kind for kind, *_ in trees], np.int32),
+        item=np.array([item for _, item, _ in trees], np.int32),
         start=start,
     )

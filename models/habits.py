@@ -19,7 +19,7 @@ from models.state_space import Forecast
 
 CLOCK, ANSWERS = 6, 5  # numbers read of the clock; of earlier answers, a constant among them
 TOLD = 4  # numbers that `Habits.say` of each item
-PRIOR = 30.0  # how many answers the belief in no habit weighs
+PRIOR = 20.0  # how many answers the belief in no habit weighs
 USUAL = 0.125  # of the scale: a swing that counts as one
 NEAR = RATES.index(0.2)
 CELLS = 4_000_000  # of the sums held at once: bounds memory

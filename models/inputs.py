@@ -21,7 +21,8 @@ from models.history import HOUR_US, NONE, RATES, After, History, history, seen_o
 from models.standardise import Standard, standardised
 from models.state_space import PARTS, Filtered, Forecast, Population, filtered, forecast
 
-HISTORY_WIDTH = 2 + PARTS + len(RATES) + TOLD + 5 + 12
+HABIT = slice(2 + PARTS, 4 + PARTS)  # of a history token: by the clock, by earlier answers
+HISTORY_WIDTH = 2 + PARTS + TOLD + len(RATES) + 5 + 12
 CONTEXT_WIDTH = 8
 
 
@@ -54,6 +55,11 @@ class Inputs:
     def answered(self) -> Mask:
         """Rows that see an earlier answer of their person, (rows,)."""
         return np.asarray((self.context[:, -1] > 0).numpy())
+
+    @property
+    def habit(self) -> Floats:
+        """How far answers usually lie from the baseline by the person's habits, (rows, items) in units of the span."""
+        return np.asarray(self.history[..., HABIT].double().sum(-1).numpy())
 
     def without(self, modality: str) -> Inputs:
         """The same rows as if a modality had not been measured."""
@@ -152,8 +158,8 @@ def _history_tokens(cohort: Cohort, past: History, ahead: Forecast, habits: Floa
             (base - cohort.low[:, None]) / span - 0.5,
             ahead.sd[..., None] / span,
             ahead.parts / span,
-            relative,
             habits / span,
+            relative,
             past.deviation[..., None] / span,
             np.stack([past.at_low, past.at_high, np.log1p(past.count) / 3], -1),
             freshness,

@@ -15,7 +15,7 @@ import torch
 
 from models.cohort import Cohort, Floats, Ints, Item, Mask
 from models.errors import CohortError
-from models.forest import Forest
+from models.forest import LOSSES, Forest
 from models.history import NONE, seen_online, select
 from models.inputs import Inputs, Past, build, stacked
 from models.intervals import Intervals, own_width
@@ -160,28 +160,29 @@ class MacroMicro:
 
         `place` (rows,) says whose mix a row gets, where that is not the person whose parameters it gets.
         """
-        network = self.of_network(inputs)
         if self.forest is None:
-            return np.clip(network, 0.0, 1.0)
-        trees = self.of_trees(inputs)
+            return np.clip(self.of_network(inputs), 0.0, 1.0)
         whose = inputs.person.numpy() if place is None else place
-        return self.together(network, trees, self.newcomers(inputs, whose), view_name(nightly=nightly))
+        return self.together(self.parts(inputs), self.newcomers(inputs, whose), view_name(nightly=nightly))
 
     def newcomers(self, inputs: Inputs, place: Ints) -> Mask:
         """Rows of people whom the macro fit did not know and who have said something since, (rows,)."""
         return np.asarray((place >= self.macro_people) & inputs.answered)
 
-    def together(self, network: Floats, trees: Floats, new: Mask, view: str) -> Floats:
-        """What network (rows, items) and trees (rows, items, losses) say in one, in units of the span, clipped.
-
-        `new` (rows,) are newcomers.
-        """
+    def together(self, parts: Floats, new: Mask, view: str) -> Floats:
+        """Parts (rows, items, PARTS) as one estimate, in units of the span, clipped; `new` (rows,) are newcomers."""
         if view not in self.mixes:
-            return np.clip(network, 0.0, 1.0)
-        out = self.mixes[view].of(network, trees)
+            return np.clip(parts[..., 0], 0.0, 1.0)
+        out = self.mixes[view].of(parts)
         if NEWCOMER in self.mixes:
-            out[new] = self.mixes[NEWCOMER].of(network[new], trees[new])
+            out[new] = self.mixes[NEWCOMER].of(parts[new])
         return out
+
+    def parts(self, inputs: Inputs) -> Floats:
+        """What is put together, (rows, items, PARTS) in units of the span: see `mix.PARTS`."""
+        baseline = inputs.baseline.double().numpy()[..., None]
+        trees = baseline + (np.zeros(len(LOSSES)) if self.forest is None else self.forest.correction(inputs))
+        return np.concatenate([self.of_network(inputs)[..., None], trees, inputs.habit[..., None]], -1)
 
     def of_network(self, inputs: Inputs) -> Floats:
         """What the network alone says, (rows, items) in units of the span."""
@@ -191,11 +192,6 @@ class MacroMicro:
         with torch.inference_mode(), torch_threads():  # one thread: for few rows more only wait for each other
             parts = [self.network(inputs.take(chunk)) for chunk in torch.split(torch.arange(len(inputs)), CHUNK)]
         return torch.cat(parts).double().numpy() if parts else np.zeros((0, len(self.items)))
-
-    def of_trees(self, inputs: Inputs) -> Floats:
-        """What the trees of each loss say, (rows, items, losses) in units of the span."""
-        baseline = inputs.baseline.double().numpy()[..., None]
-        return baseline + (0.0 if self.forest is None else self.forest.correction(inputs))
 
     def _known_of(self, cohort: Cohort, seen: Ints | None, *, nightly: bool) -> tuple[Cohort, Ints]:
         """The cohort as it is known online or by night, and the last row that each row sees."""

@@ -1,15 +1,15 @@
-"""How much the network says, how much the trees of each loss, and how far the result is spread: chosen once, openly.
+"""How much network, trees and habits say, and how far the result is spread: chosen once, openly.
 
 A cautious estimate lies too close to the centre: it has the smaller absolute error and the smaller concordance.
-Spreading estimates raises CCC and worsens MAE, so that either is easily bought with the other. All is chosen
-on held-back answers where the *product* of the two gains over an exponentially weighted mean of past answers is
-largest, the gain in agreement counted twice (Nash's bargain between two parties with one thing to divide, of whom one
-has twice the say; Kalai 1977): no unit weighs one against the other, and neither gain is given up for the other.
+Spreading estimates raises CCC and worsens MAE, so that either is easily bought with the other. All is chosen on
+held-back answers where the *product* of the two gains over an exponentially weighted mean of past answers is largest
+(Nash's bargain, 1950, between two parties with one thing to divide): no unit weighs one against the other, and neither
+gain is given up for the other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
 
@@ -19,59 +19,67 @@ from models.cohort import Floats
 from models.forest import LOSSES
 from models.metrics import mae, pooled_ccc, sums
 
-Shares = tuple[float, ...]  # of the network, then of the trees of each loss; their sum is 1
+PARTS = ("network", *LOSSES, "habit")  # what is mixed, last axis of `parts` everywhere
 FACTORS = np.arange(1.0, 1.25, 0.03)
 WIDE = np.arange(1.0, 2.05, 0.1)  # factors for people of whom little is known yet: what is said of them is cautious
-SAY = 2  # of agreement, where error has 1
-CLEARLY = 1.02  # how much more a smaller share or a wider spread must bring
+FOLLOWED = (0.0, 0.1, 0.2, 0.3, 0.4)  # of a person's habits, beyond what network and trees follow
+
+Weights = tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class Mix:
-    """Network and trees by their `shares`, then spread by `factor` around `centre` (items,)."""
+    """Parts by their `weights`, which is 1 in all but for the habit, then spread by `factor` around `centre` (items,).
 
-    shares: Shares
+    The habit is what it moves estimates by; the other parts are estimates.
+    """
+
+    weights: Weights
     factor: float
     centre: Floats
 
-    def of(self, network: Floats, trees: Floats) -> Floats:
-        """Estimates (rows, items) in units of the span, kept inside the scale; trees are (rows, items, losses)."""
-        together = self.shares[0] * network
-        for kind, share in enumerate(self.shares[1:]):
-            together = together + share * trees[..., kind]
+    def of(self, parts: Floats) -> Floats:
+        """Estimates (rows, items) of parts (rows, items, PARTS), in units of the span, kept inside the scale."""
+        together = (parts * self.weights).sum(-1)
         return np.clip(self.centre + self.factor * (together - self.centre), 0.0, 1.0)
 
 
-def divided(tenths: int = 10, parts: int = 1 + len(LOSSES)) -> list[Shares]:
+def choose(parts: Floats, reference: Floats, answers: Floats) -> Mix:
+    """The mix with the largest product of gains over a reference; the network as it is where none gains in both.
+
+    First weights of network and trees with their spread, then how far habits are followed besides, with theirs.
+
+    Args:
+        parts: (rows, items, PARTS) of held-back rows, in units of the span.
+        reference: (rows, items) what is to be gained over.
+        answers: (rows, items), NaN where there is none.
+    """
+    first = _best(parts, reference, answers, ((*shares, 0.0) for shares in divided()), FACTORS)
+    followed = ((*first.weights[:-1], habit) for habit in FOLLOWED)
+    return _best(parts, reference, answers, followed, FACTORS)
+
+
+def spread(parts: Floats, reference: Floats, answers: Floats, weights: Weights) -> Mix:
+    """The spread with the largest product of gains for given weights, out of wide ones; arguments as in `choose`."""
+    return _best(parts, reference, answers, [weights], WIDE)
+
+
+def divided(tenths: int = 10, parts: int = len(PARTS) - 1) -> list[Weights]:
     """Every way to divide ten tenths among the parts, those that leave most to the first ones first."""
     if parts == 1:
         return [(tenths / 10,)]
     return [(mine / 10, *rest) for mine in range(tenths, -1, -1) for rest in divided(tenths - mine, parts - 1)]
 
 
-def choose(
-    network: Floats,
-    trees: Floats,
-    reference: Floats,
-    answers: Floats,
-    *,
-    shares: Sequence[Shares] | None = None,
-    factors: Floats = FACTORS,
-) -> Mix:
-    """The mix with the largest product of gains over a reference; the plainest of those about as good.
-
-    All are (rows, items) in units of the span, trees (rows, items, losses): what network, trees and reference say of
-    held-back rows, and their answers, NaN where there is none. Shares (any by default) and factors, from small to
-    large, are chosen among.
-    """
-    shares = shares or divided()
-    usual, centre = _agreement_and_error(reference, answers), (network + trees.mean(-1)).mean(0) / 2
-    best, most = Mix(shares[0], 1.0, centre), 0.0
-    for factor, share in product(factors, shares):
-        mix = Mix(share, round(float(factor), 2), centre)
-        agreement, error = _agreement_and_error(mix.of(network, trees), answers)
-        gain = max(agreement - usual[0], 0.0) ** SAY * max(1 - error / usual[1], 0.0)
-        if gain > CLEARLY * most:
+def _best(parts: Floats, reference: Floats, answers: Floats, weights: Iterable[Weights], factors: Floats) -> Mix:
+    usual, centre = _agreement_and_error(reference, answers), parts[..., :-1].mean((0, -1))
+    weights = list(weights)
+    best, most = Mix(weights[0], 1.0, centre), 0.0
+    for factor, each in product(factors, weights):
+        mix = Mix(each, round(float(factor), 2), centre)
+        agreement, error = _agreement_and_error(mix.of(parts), answers)
+        gain = max(agreement - usual[0], 0.0) * max(usual[1] - error, 0.0)
+        if gain > most:
             best, most = mix, gain
     return best
 

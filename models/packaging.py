@@ -53,7 +53,7 @@ def save(model: MacroMicro, folder: Path) -> None:
         "participants": list(model.participants),
         "macro_people": model.macro_people,
         "members": 0 if model.network is None else len(model.network.members),
-        "mixes": {name: [mix.shares, mix.factor] for name, mix in model.mixes.items()},
+        "mixes": {name: [mix.weights, mix.factor] for name, mix in model.mixes.items()},
         "unused": list(model.unused),
         "note": model.note,
         "curve": model.curve,
@@ -113,7 +113,9 @@ def load(folder: Path) -> MacroMicro:
         },
         macro_people=told.get("macro_people", len(told["participants"])),
         forest=Forest(**{f.name: figures[f"forest.{f.name}"] for f in fields(Forest)}) if told["mixes"] else None,
-        mixes={n: Mix(tuple(shares), factor, figures[f"{n}.centre"]) for n, (shares, factor) in told["mixes"].items()},
+        mixes={
+            n: Mix(tuple(weights), factor, figures[f"{n}.centre"]) for n, (weights, factor) in told["mixes"].items()
+        },
         answered_until=figures.get("answered_until", np.full(len(told["participants"]), NEVER)),
         unused=tuple(told.get("unused", ())),
         note=told["note"],

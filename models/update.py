@@ -103,7 +103,7 @@ def _with_newcomers(model: MacroMicro, cohort: Cohort, new: Mask) -> MacroMicro:
 
 @dataclass(frozen=True)
 class _View:
-    """Everybody's rows as one view sees them; `trees` and `before` are what is said of the new ones without update.
+    """Everybody's rows as one view sees them; `parts` are what is said of the new ones without update.
 
     `newcomers` tells which of the new rows are of people whom the macro fit did not know.
     """
@@ -112,8 +112,7 @@ class _View:
     weight: float
     inputs: Inputs
     scale: Floats
-    trees: Floats
-    before: Floats
+    parts: Floats
     newcomers: Mask
 
     @classmethod
@@ -123,9 +122,12 @@ class _View:
         rows = inputs.take(torch.from_numpy(np.flatnonzero(new)))
         weight = share if name == NIGHTLY else 1 - share
         newcomers = model.newcomers(rows, rows.person.numpy())
-        return cls(
-            name, weight, inputs, error_scale(past, seen)[new], model.of_trees(rows), model.of_network(rows), newcomers
-        )
+        return cls(name, weight, inputs, error_scale(past, seen)[new], model.parts(rows), newcomers)
+
+    @property
+    def before(self) -> Floats:
+        """What the network says of the new rows, (rows, items) in units of the span."""
+        return self.parts[..., 0]
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,8 @@ class _Work:
 
     def estimate(self, view: _View, network: Floats, of_new: Mask | slice = slice(None)) -> Floats:
         """Network and trees as one for some of the new rows, in units of the span."""
-        return self.model.together(network, view.trees[of_new], view.newcomers[of_new], view.name)
+        parts = np.concatenate([network[..., None], view.parts[of_new][..., 1:]], -1)
+        return self.model.together(parts, view.newcomers[of_new], view.name)
 
     def calibrated(self) -> dict[str, Intervals]:
         """Intervals from what the macro fit says of answers that it had not seen; none where those are too few."""

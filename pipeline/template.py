@@ -49,7 +49,7 @@ worst_decile_harm = 0.02            # the tenth of people served worst may lose 
 [training]
 seed = 0
 members = 4                         # networks trained from different seeds and averaged …
-trees = 120                         # … beside so many boosted trees per item; 0: none
+trees = 150                         # … beside so many boosted trees of each kind; 0: none
 seeds = 1                           # how often the grid of experiments trains each design
 max_epochs = 200                    # an upper limit; training stops early on a validation metric
 min_answers = 100                   # below this nothing is trained and the baseline is kept
