@@ -2,11 +2,11 @@
 
 What an answer's history says of the next one is much the same whatever was asked, so trees are grown over all items at
 once: some say medians (grown on absolute errors), which are right where people answer 0 for days, some say means (on
-squared errors). What body and voice say is each item's own: trees of every item follow, grown on what the medians leave
-and added to means too. A network trained on agreement says means that are spread as far as answers are; together they
-err less than each, because they err differently. scikit-learn grows the trees on what the personal baseline leaves; the
-nodes are then kept as arrays, so that a forest is stored as numbers, runs without scikit-learn and holds no code. The
-trees read what the network reads, and know nobody: what body and voice mean for one person is the network's part.
+squared errors). What body and voice say is each item's own: trees of every item follow, grown on what the medians leave.
+A network trained on agreement says means that are spread as far as answers are; together they err less than each,
+because they err differently. scikit-learn grows the trees on what the personal baseline leaves; the nodes are then kept
+as arrays, so that a forest is stored as numbers, runs without scikit-learn and holds no code. The trees read what the
+network reads, and know nobody: what body and voice mean for one person is the network's part.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from models.inputs import Inputs
 
 LOSSES = MEDIANS, MEANS = "absolute_error", "squared_error"
 FEWEST = 100  # answers, below which no tree grows
-ALL = -1  # in place of an item or a loss
+ALL = -1  # in place of an item
 OF_ALL = {"learning_rate": 0.08, "max_leaf_nodes": 31, "min_samples_leaf": 100, "l2_regularization": 5.0}
 OF_ONE = {"learning_rate": 0.05, "max_leaf_nodes": 15, "min_samples_leaf": 40, "l2_regularization": 1.0}
 ROWS = 1024  # rows at once: bounds memory
@@ -36,8 +36,8 @@ Table = NDArray[np.float32]
 class Forest:
     """Nodes of all trees in a row; a leaf's children are itself.
 
-    Shapes: `feature`, `threshold`, `left`, `right`, `value` (nodes,); `root` (trees,); `kind` (trees,), the place among
-    `LOSSES` of what a tree adds to, and `item` (trees,), either may be `ALL`; `start` (items, losses) is what the trees
+    Shapes: `feature`, `threshold`, `left`, `right`, `value` (nodes,); `root` (trees,); `kind` (trees,), the place of a
+    tree's loss among `LOSSES`; `item` (trees,), `ALL` for trees of all items; `start` (items, losses) is what the trees
     add to. Values are in units of the span.
     """
 
@@ -62,7 +62,7 @@ class Forest:
                 if item == ALL:
                     out[rows, :, kind] += self._summed(told, roots).reshape(-1, len(self.start))
                 else:
-                    out[rows, item] += self._summed(np.c_[told[item :: len(self.start)], measured], roots)[:, None]
+                    out[rows, item, kind] += self._summed(np.c_[told[item :: len(self.start)], measured], roots)
         return out
 
     def _summed(self, read: Table, roots: Places) -> Floats:
@@ -101,7 +101,7 @@ def grow(views: Sequence[Inputs], unit: Floats, rows: Mask, *, rounds: int, seed
         views: inputs of every row, as different protocols see them.
         unit: answers (rows, items) in units of the span, NaN where there is none.
         rows: which rows to learn from.
-        rounds: trees of each loss for all items, and as many for each item that body or voice may say something of.
+        rounds: trees of each loss for all items, and as many medians for each item with body or voice.
         seed: of the features that each split may choose from.
     """
     given, items = rows[:, None] & ~np.isnan(unit), unit.shape[1]
@@ -112,14 +112,15 @@ def grow(views: Sequence[Inputs], unit: Floats, rows: Mask, *, rounds: int, seed
         return _joined([], items)
     of_all = [_grown(told, left, loss, rounds, seed, OF_ALL, len(views)) for loss in LOSSES]
     parts: list[_Part] = [(kind, ALL, *part) for kind, (part, _) in enumerate(of_all)]
-    rest = of_all[LOSSES.index(MEDIANS)][1]
+    medians = LOSSES.index(MEDIANS)
+    _, rest = of_all[medians]
     for item in range(items):
         measured = np.concatenate([of_body(view)[given[:, item]] for view in views])
         if measured.shape[1] == 0 or len(measured) < FEWEST:
             continue
         mine = item_of == item
         part, _ = _grown(np.c_[told[mine], measured], rest[mine], MEDIANS, rounds, seed, OF_ONE, len(views))
-        parts.append((ALL, item, *part))
+        parts.append((medians, item, *part))
     return _joined(parts, items)
 
 
@@ -148,7 +149,7 @@ def _grown(
 def _joined(parts: Sequence[_Part], items: int) -> Forest:
     start = np.zeros((items, len(LOSSES)))
     for kind, item, value, _ in parts:
-        start[slice(None) if item == ALL else item, slice(None) if kind == ALL else kind] += value
+        start[slice(None) if item == ALL else item, kind] += value
     trees = [(kind, item, nodes) for kind, item, _, several in parts for nodes in several]
     sizes = np.array([len(nodes) for *_, nodes in trees], dtype=np.int64)
     root = np.cumsum(sizes) - sizes

@@ -38,7 +38,7 @@ def test_a_forest_says_what_scikit_learn_says(seen: tuple[Inputs, np.ndarray], m
     assert [trees.loss for trees in grown] == [MEDIANS, MEANS, MEDIANS, MEDIANS]
     theirs = np.stack([trees.predict(told).reshape(unit.shape) for trees in grown[:2]], -1)
     for item, trees in enumerate(grown[2:]):
-        theirs[:, item] += trees.predict(np.c_[told[item::2], measured])[:, None]
+        theirs[:, item, 0] += trees.predict(np.c_[told[item::2], measured])
     assert theirs.std() > 0.01
     np.testing.assert_allclose(forest.correction(inputs), theirs, atol=1e-12)
 
