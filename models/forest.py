@@ -2,7 +2,7 @@
 
 What an answer's history says of the next one is much the same whatever was asked, so trees are grown over all items at
 once: some say medians (grown on absolute errors), which are right where people answer 0 for days, some say means (on
-squared errors). What body and voice say is each item's own: trees of every item follow, grown on what the medians leave.
+squared errors). What body and voice say is each item's own: trees of every item follow, grown on what medians leave.
 A network trained on agreement says means that are spread as far as answers are; together they err less than each,
 because they err differently. scikit-learn grows the trees on what the personal baseline leaves; the nodes are then kept
 as arrays, so that a forest is stored as numbers, runs without scikit-learn and holds no code. The trees read what the

@@ -40,7 +40,7 @@ class Mix:
 
     def of(self, parts: Floats) -> Floats:
         """Estimates (rows, items) of parts (rows, items, PARTS), in units of the span, kept inside the scale."""
-        together = (parts * self.weights).sum(-1)
+        together: Floats = (parts * self.weights).sum(-1)
         return np.clip(self.centre + self.factor * (together - self.centre), 0.0, 1.0)
 
 
