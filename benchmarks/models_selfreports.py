@@ -42,9 +42,7 @@ def known(name: str, cohort: Cohort) -> None:
     model = fit(cohort.take(split.train), Settings())
     mixes = {view: (mix.weights, mix.factor) for view, mix in model.mixes.items()}
     spent = time.process_time() - began
-    print(
-        f"\n# {name}: {len(model.curve)} epochs, {spent:.0f} CPU s, weights of {PARTS} and spread: {mixes}"
-    )
+    print(f"\n# {name}: {len(model.curve)} epochs, {spent:.0f} CPU s, weights of {PARTS} and spread: {mixes}")
     for nightly in (False, True):
         split = online(cohort, nightly=nightly)
         show(split.name, compare(predict_split(split, model, BASELINES), cohort), cohort)
