@@ -28,7 +28,7 @@ SHOWN = {
 
 _WHAT = """\
 Daily personal estimates of self-reported affect: a correction to a personal baseline by a shared transformer with
-personal parameters and by boosted trees."""
+personal parameters, by boosted trees, and by the habits of each person's earlier answers."""
 
 _PROTOCOLS = """\
 Parameters from the first four fifths of each person's answers up to the last night that fitted everything anew; each
