@@ -1,8 +1,9 @@
 """The default model beside every baseline on real self-report studies, under P2 and P2N.
 
-Run: `python -m benchmarks.models_selfreports [rowland] [fisher] [--newcomers]`. Prints one table a study and protocol,
-with the gains over the exponentially weighted mean that are asked for (CCC + .02, MAE × .97) and what a fit costs.
-With `--newcomers`: P3 instead, five fits a study: people never trained on, after their first 0 to 28 answers.
+Run: `python -m benchmarks.models_selfreports [rowland] [fisher] [--newcomers] [--permuted]`. Prints one table a study
+and protocol, with the gains over the exponentially weighted mean that are asked for (CCC + .02, MAE × .97) and what a fit costs.
+With `--newcomers`: P3 instead, five fits a study: people never trained on, after their first 0 to 28 answers. With
+`--permuted`: each person's answers in random order, a control: everything must fall to the personal mean.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from models.baselines import BASELINES
 from models.cohort import Cohort
+from models.controls import permuted
 from models.evaluation import MODEL, Metrics, compare, predict_split
 from models.fitting import fit
 from models.mix import PARTS
@@ -30,6 +32,9 @@ def main(words: list[str]) -> None:
     """One study after the other."""
     for name in [word for word in words if word in STUDIES] or list(STUDIES):
         cohort = STUDIES[name](DATA)
+        if "--permuted" in words:
+            print("\nEach person's answers are in random order:")
+            cohort = permuted(cohort)
         if "--newcomers" in words:
             newcomers(name, cohort)
         else:
