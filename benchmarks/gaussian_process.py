@@ -20,7 +20,7 @@ from benchmarks.models_selfreports import DATA, STUDIES
 from models.baselines import Ewma, OrnsteinUhlenbeck
 from models.cohort import Cohort, Floats, Ints
 from models.history import HOUR_US
-from models.metrics import mae, pooled_ccc, sums
+from models.metrics import ccc, mae, sums_over_all
 from models.protocols import Split, online
 
 STRETCH, PEOPLE = 40, 6  # answers in a row and people, whose likelihood makes a step
@@ -126,8 +126,8 @@ def main() -> None:
 
 
 def _figures(said: Floats, unit: Floats) -> str:
-    error = mae(sums(said, unit, np.zeros(len(said), dtype=np.int64), 1)[0])
-    return f"{np.nanmean(pooled_ccc(said, unit)):.3f} / {100 * np.nanmean(error):.1f}"
+    total = sums_over_all(said, unit)
+    return f"{np.nanmean(ccc(total)):.3f} / {100 * np.nanmean(mae(total)):.1f}"
 
 
 if __name__ == "__main__":

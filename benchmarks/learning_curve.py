@@ -18,7 +18,7 @@ from models.baselines import BASELINES
 from models.cohort import Cohort
 from models.evaluation import MODEL
 from models.fitting import fit
-from models.metrics import mae, pooled_ccc, sums
+from models.metrics import ccc, mae, sums_over_all
 from models.protocols import Split, unseen_people
 from models.settings import Settings
 
@@ -66,9 +66,8 @@ def _said(split: Split) -> dict[str, np.ndarray]:
 
 
 def _figures(said: np.ndarray, cohort: Cohort, rows: np.ndarray) -> str:
-    answers = cohort.answers[rows]
-    error = mae(sums(said, answers, np.zeros(len(rows), dtype=np.int64), 1)[0])
-    return f"{np.nanmean(pooled_ccc(said, answers)):.3f} / {np.nanmean(error):.1f}"
+    total = sums_over_all(said, cohort.answers[rows])
+    return f"{np.nanmean(ccc(total)):.3f} / {np.nanmean(mae(total)):.1f}"
 
 
 if __name__ == "__main__":

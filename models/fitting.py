@@ -26,7 +26,7 @@ from models.history import seen_as_newcomer, seen_online
 from models.inputs import Inputs, Past
 from models.intervals import calibrate
 from models.macro_micro import NEVER, NEWCOMER, NIGHTLY, ONLINE, MacroMicro, error_scale
-from models.metrics import mae, pooled_ccc, sums
+from models.metrics import mae, pooled_ccc, sums_over_all
 from models.mix import choose, spread
 from models.network import Ensemble, Network, macro_only
 from models.protocols import nightly_view
@@ -279,7 +279,7 @@ def _mean_error(values: Floats, answers: Floats) -> Floats:
 
 
 def _errors(values: Floats, answers: Floats) -> Floats:
-    return mae(sums(np.clip(values, 0, 1), answers, np.zeros(len(values), dtype=np.int64), 1)[0])
+    return mae(sums_over_all(np.clip(values, 0, 1), answers))
 
 
 def _score(values: Floats, answers: Floats, usual: float) -> float:

@@ -28,6 +28,13 @@ def sums(predicted: Floats, answers: Floats, person: Ints, people: int) -> Sums:
     return out
 
 
+def sums_over_all(predicted: Floats, answers: Floats) -> Sums:
+    """The same sums over all rows, (items, 7)."""
+    both = ~np.isnan(answers) & ~np.isnan(predicted)
+    p, y = np.where(both, predicted, 0.0), np.where(both, answers, 0.0)
+    return np.stack([part.sum(0) for part in (both, p, y, p * p, y * y, p * y, np.abs(p - y))], axis=-1)
+
+
 def ccc(total: Sums) -> Floats:
     """Concordance from sums, (…, 7) → (…); NaN without answers or without any variance."""
     n = np.where(total[..., N] > 1, total[..., N], np.nan)
@@ -45,7 +52,7 @@ def mae(total: Sums) -> Floats:
 
 def pooled_ccc(predicted: Floats, answers: Floats) -> Floats:
     """CCC per item over all rows, (items,)."""
-    return ccc(sums(predicted, answers, np.zeros(len(answers), dtype=np.int64), 1)[0])
+    return ccc(sums_over_all(predicted, answers))
 
 
 def person_ccc(each: Sums) -> Floats:

@@ -17,7 +17,7 @@ import numpy as np
 
 from models.cohort import Floats
 from models.forest import LOSSES
-from models.metrics import mae, pooled_ccc, sums
+from models.metrics import ccc, mae, sums_over_all
 
 PARTS = ("network", *LOSSES, "habit")  # what is mixed, last axis of `parts` everywhere
 FACTORS = np.arange(1.0, 1.25, 0.03)
@@ -85,5 +85,5 @@ def _best(parts: Floats, reference: Floats, answers: Floats, weights: Iterable[W
 
 
 def _agreement_and_error(unit: Floats, answers: Floats) -> tuple[float, float]:
-    error = mae(sums(unit, answers, np.zeros(len(unit), dtype=np.int64), 1)[0])
-    return float(np.nan_to_num(pooled_ccc(unit, answers)).mean()), float(np.nanmean(error))
+    total = sums_over_all(unit, answers)
+    return float(np.nan_to_num(ccc(total)).mean()), float(np.nanmean(mae(total)))

@@ -14,6 +14,7 @@ from models.metrics import (
     person_mae,
     pooled_ccc,
     sums,
+    sums_over_all,
     within_r,
     worst_decile,
 )
@@ -102,3 +103,11 @@ def test_worst_decile_coverage_and_person_errors() -> None:
     np.testing.assert_array_equal(coverage(inside, answers, np.array([0, 0, 1]), 2), [0.5, np.nan])
     errors = person_mae(sums(np.zeros((2, 2)), np.array([[1.0, 3.0], [np.nan, 5.0]]), np.array([0, 1]), 2))
     np.testing.assert_array_equal(errors, [2.0, 5.0])
+
+
+def test_sums_over_all_rows_are_those_of_one_person() -> None:
+    random = np.random.default_rng(3)
+    predicted, answers = random.random((50, 4)), random.random((50, 4))
+    answers[random.random(answers.shape) < 0.3] = np.nan
+    one = sums(predicted, answers, np.zeros(50, dtype=np.int64), 1)[0]
+    np.testing.assert_allclose(sums_over_all(predicted, answers), one)
