@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -26,7 +27,7 @@ FEWEST = 100  # answers, below which no tree grows
 ALL = -1  # in place of an item
 OF_ALL = {"learning_rate": 0.08, "max_leaf_nodes": 31, "min_samples_leaf": 100, "l2_regularization": 5.0}
 OF_ONE = {"learning_rate": 0.05, "max_leaf_nodes": 15, "min_samples_leaf": 40, "l2_regularization": 1.0}
-ROWS = 1024  # rows at once: bounds memory
+ROWS = 256  # rows at once: bounds memory
 
 Places = NDArray[np.int32]
 Table = NDArray[np.float32]
@@ -57,23 +58,36 @@ class Forest:
         for first in range(0, len(inputs), ROWS):
             rows = slice(first, first + ROWS)
             told, measured = of_history(inputs, rows), of_body(inputs, rows)
-            for kind, item in np.unique(np.c_[self.kind, self.item], axis=0):
-                roots = self.root[(self.kind == kind) & (self.item == item)]
+            for kind, item, roots in self._groups:
                 if item == ALL:
                     out[rows, :, kind] += self._summed(told, roots).reshape(-1, len(self.start))
                 else:
                     out[rows, item, kind] += self._summed(np.c_[told[item :: len(self.start)], measured], roots)
         return out
 
+    @cached_property
+    def _groups(self) -> list[tuple[int, int, Places]]:
+        """Loss, item and roots of the trees that are asked together."""
+        which = np.unique(np.c_[self.kind, self.item], axis=0).tolist()
+        return [(kind, item, self.root[(self.kind == kind) & (self.item == item)]) for kind, item in which]
+
+    @cached_property
+    def _below(self) -> Places:
+        """Left and right below each node, side by side."""
+        return np.stack([self.left, self.right], axis=1).ravel()
+
     def _summed(self, read: Table, roots: Places) -> Floats:
-        at = np.broadcast_to(roots, (len(read), len(roots)))
-        row = np.arange(len(read))[:, None]
-        while True:
-            goes_left = read[row, self.feature[at]] <= self.threshold[at]
-            below = np.where(goes_left, self.left[at], self.right[at])
-            if np.array_equal(below, at):
-                return np.asarray(self.value[at].sum(axis=1))
-            at = below
+        """Sums over trees, (rows of `read`,): all go down side by side, and who is at a leaf goes no further."""
+        numbers, ends = np.ascontiguousarray(read).ravel(), np.tile(roots, len(read))
+        going, at = np.arange(len(ends)), ends
+        row = np.repeat(np.arange(len(read)) * read.shape[1], len(roots))
+        while len(going):
+            right = numbers.take(row + self.feature.take(at)) > self.threshold.take(at)
+            below = self._below.take(2 * at + right)
+            on = np.flatnonzero(below != at)
+            ends[going] = below
+            going, at, row = going.take(on), below.take(on), row.take(on)
+        return np.asarray(self.value.take(ends).reshape(len(read), -1).sum(axis=1))
 
 
 def of_history(inputs: Inputs, rows: slice = slice(None)) -> Table:
