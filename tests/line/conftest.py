@@ -18,7 +18,7 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "max_epochs = 200": "max_epochs = 3",
         "min_answers = 100": "min_answers = 10",
         "members = 4": "members = 1",
-        "trees = 120": "trees = 20",
+        "trees = 150": "trees = 20",
         "day_pages = 12": "day_pages = 1",
     }
     for usual, here in quick.items():
