@@ -8,6 +8,7 @@ answers. With `--permuted`: each person's answers in random order, a control: ev
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import time
@@ -28,14 +29,21 @@ DATA = Path(os.environ.get("MACROMICRO_REAL_DATA", Path(__file__).resolve().pare
 STUDIES = {"rowland": rowland, "fisher": fisher}
 
 
-def main(words: list[str]) -> None:
+def main() -> None:
     """One study after the other."""
-    for name in [word for word in words if word in STUDIES] or list(STUDIES):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("studies", nargs="*", help=f"of {', '.join(STUDIES)}; all by default")
+    parser.add_argument("--newcomers", action="store_true", help="people never trained on")
+    parser.add_argument("--permuted", action="store_true", help="answers of each person in random order")
+    asked = parser.parse_args()
+    if unknown := set(asked.studies) - set(STUDIES):
+        parser.error(f"no such study: {', '.join(sorted(unknown))}; there are {', '.join(STUDIES)}")
+    for name in asked.studies or STUDIES:
         cohort = STUDIES[name](DATA)
-        if "--permuted" in words:
+        if asked.permuted:
             print("\nEach person's answers are in random order:")
             cohort = permuted(cohort)
-        if "--newcomers" in words:
+        if asked.newcomers:
             newcomers(name, cohort)
         else:
             known(name, cohort)
@@ -87,4 +95,4 @@ def show(protocol: str, table: dict[str, Metrics], cohort: Cohort) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -27,7 +27,7 @@ from models.inputs import Inputs, Past
 from models.intervals import calibrate
 from models.macro_micro import NEVER, NEWCOMER, NIGHTLY, ONLINE, MacroMicro, error_scale
 from models.metrics import mae, pooled_ccc, sums_over_all
-from models.mix import choose, spread
+from models.mix import choose, choose_for_newcomers
 from models.network import Ensemble, Network, macro_only
 from models.protocols import nightly_view
 from models.settings import Settings
@@ -197,10 +197,7 @@ class _Material:
         return self.views[ONLINE].inputs, self.views[NIGHTLY].inputs
 
     def mix(self, held: Held) -> None:
-        """Grow trees beside the network and choose how the two are put together, against a weighted mean of answers.
-
-        Newcomers get the online weights: what a forest is worth to strangers cannot be told on people it was grown on.
-        """
+        """Grow trees beside the network and choose how all is put together, against a weighted mean of answers."""
         model = self.model
         if model.settings.trees == 0:
             return
@@ -212,8 +209,8 @@ class _Material:
             rows = view.inputs.take(_index(used))
             usual = Ewma().fit(view.cohort, held.learn, view.seen).predict(view.cohort, view.seen)[used]
             reference = (usual - self.cohort.low) / self.cohort.span
-            said = model.parts(rows), reference, self.unit[used]
-            model.mixes[name] = spread(*said, model.mixes[ONLINE].weights) if name == NEWCOMER else choose(*said)
+            chosen = choose_for_newcomers if name == NEWCOMER else choose
+            model.mixes[name] = chosen(model.parts(rows), reference, self.unit[used])
 
     def calibrate(self, rows: Mask) -> None:
         """Interval widths from held-back rows, in every view."""

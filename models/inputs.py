@@ -22,6 +22,7 @@ from models.standardise import Standard, standardised
 from models.state_space import PARTS, Filtered, Forecast, Population, filtered, forecast
 
 HABIT = slice(2 + PARTS, 4 + PARTS)  # of a history token: by the clock, by earlier answers
+RECENT = 2 + PARTS + TOLD + RATES.index(0.2)  # of a history token: the weighted mean of recent answers
 HISTORY_WIDTH = 2 + PARTS + TOLD + len(RATES) + 5 + 12
 CONTEXT_WIDTH = 8
 
@@ -60,6 +61,11 @@ class Inputs:
     def habit(self) -> Floats:
         """How far answers usually lie from the baseline by the person's habits, (rows, items) in units of the span."""
         return np.asarray(self.history[..., HABIT].double().sum(-1).numpy())
+
+    @property
+    def recent(self) -> Floats:
+        """Weighted mean of recent answers, the baseline before the first, (rows, items) in units of the span."""
+        return np.asarray((self.baseline + self.history[..., RECENT]).double().numpy())
 
     def without(self, modality: str) -> Inputs:
         """The same rows as if a modality had not been measured."""

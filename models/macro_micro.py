@@ -182,7 +182,8 @@ class MacroMicro:
         """What is put together, (rows, items, PARTS) in units of the span: see `mix.PARTS`."""
         baseline = inputs.baseline.double().numpy()[..., None]
         trees = baseline + (np.zeros(len(LOSSES)) if self.forest is None else self.forest.correction(inputs))
-        return np.concatenate([self.of_network(inputs)[..., None], trees, inputs.habit[..., None]], -1)
+        network, others = self.of_network(inputs)[..., None], np.stack([inputs.recent, inputs.habit], -1)
+        return np.concatenate([network, trees, others], -1)
 
     def of_network(self, inputs: Inputs) -> Floats:
         """What the network alone says, (rows, items) in units of the span."""

@@ -1,10 +1,11 @@
-"""How much network, trees and habits say, and how far the result is spread: chosen once, openly.
+"""How much network, trees, recent answers and habits say, and how far the result is spread: chosen once, openly.
 
 A cautious estimate lies too close to the centre: it has the smaller absolute error and the smaller concordance.
 Spreading estimates raises CCC and worsens MAE, so that either is easily bought with the other. All is chosen on
 held-back answers where the *product* of the two gains over an exponentially weighted mean of past answers is largest
 (Nash's bargain, 1950, between two parties with one thing to divide): no unit weighs one against the other, and neither
-gain is given up for the other.
+gain is given up for the other. For newcomers only the spread is chosen: what each part is worth to people never seen
+cannot be told on people whom network and trees were fitted on.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from models.cohort import Floats
 from models.forest import LOSSES
 from models.metrics import ccc, mae, sums_over_all
 
-PARTS = ("network", *LOSSES, "habit")  # what is mixed, last axis of `parts` everywhere
+PARTS = ("network", *LOSSES, "recent", "habit")  # what is mixed, last axis of `parts` everywhere
+ESTIMATES = 1 + len(LOSSES)  # so many of them are divided between for known people
+EQUAL = (0.25, 0.25, 0.25, 0.25, 0.0)  # weights for newcomers, of whom little is known yet
 FACTORS = np.arange(1.0, 1.25, 0.03)
-WIDE = np.arange(1.0, 2.05, 0.1)  # factors for people of whom little is known yet: what is said of them is cautious
+WIDE = np.arange(1.0, 2.05, 0.1)  # … and their factors: what is said of them is cautious
 FOLLOWED = (0.0, 0.1, 0.2, 0.3, 0.4)  # of a person's habits, beyond what network and trees follow
 
 Weights = tuple[float, ...]
@@ -54,17 +57,20 @@ def choose(parts: Floats, reference: Floats, answers: Floats) -> Mix:
         reference: (rows, items) what is to be gained over.
         answers: (rows, items), NaN where there is none.
     """
-    first = _best(parts, reference, answers, ((*shares, 0.0) for shares in divided()), FACTORS)
+    first = _best(parts, reference, answers, ((*shares, 0.0, 0.0) for shares in divided()), FACTORS)
     followed = ((*first.weights[:-1], habit) for habit in FOLLOWED)
     return _best(parts, reference, answers, followed, FACTORS)
 
 
-def spread(parts: Floats, reference: Floats, answers: Floats, weights: Weights) -> Mix:
-    """The spread with the largest product of gains for given weights, out of wide ones; arguments as in `choose`."""
-    return _best(parts, reference, answers, [weights], WIDE)
+def choose_for_newcomers(parts: Floats, reference: Floats, answers: Floats) -> Mix:
+    """Equal weights, hard to beat where weights cannot be told (Smith and Wallis 2009), spread as far as gains most.
+
+    Arguments as in `choose`.
+    """
+    return _best(parts, reference, answers, [EQUAL], WIDE)
 
 
-def divided(tenths: int = 10, parts: int = len(PARTS) - 1) -> list[Weights]:
+def divided(tenths: int = 10, parts: int = ESTIMATES) -> list[Weights]:
     """Every way to divide ten tenths among the parts, those that leave most to the first ones first."""
     if parts == 1:
         return [(tenths / 10,)]
@@ -72,7 +78,7 @@ def divided(tenths: int = 10, parts: int = len(PARTS) - 1) -> list[Weights]:
 
 
 def _best(parts: Floats, reference: Floats, answers: Floats, weights: Iterable[Weights], factors: Floats) -> Mix:
-    usual, centre = _agreement_and_error(reference, answers), parts[..., :-1].mean((0, -1))
+    usual, centre = _agreement_and_error(reference, answers), parts[..., :ESTIMATES].mean((0, -1))
     weights = list(weights)
     best, most = Mix(weights[0], 1.0, centre), 0.0
     for factor, each in product(factors, weights):

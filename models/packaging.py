@@ -31,7 +31,7 @@ from models.settings import Settings
 from models.standardise import Standard
 from models.state_space import Population
 
-FORMAT = 3
+FORMAT = 4
 WEIGHTS, FIGURES, CONFIGURATION = "network.safetensors", "figures.safetensors", "model.json"
 
 

@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 import torch
 
+from models.baselines import Ewma
 from models.cohort import Cohort
 from models.errors import CohortError
 from models.fitting import fit, hold_back
 from models.history import seen_online
+from models.inputs import Past
 from models.macro_micro import MacroMicro
+from models.mix import EQUAL, PARTS
 from models.settings import Settings
 from models.state_space import forecast
 from tests.models.people import made_up
@@ -110,6 +113,17 @@ def test_a_stranger_is_predicted_and_said_to_be_one(cohort: Cohort, model: Macro
     assert not model.knows("X1")
     assert model.knows(cohort.participants[1])
     assert np.isfinite(model.predict(stranger).value).all()
+
+
+def test_recent_answers_and_habits_stand_beside_network_and_trees(cohort: Cohort, model: MacroMicro) -> None:
+    seen = seen_online(cohort)
+    inputs = model.inputs(Past.of(cohort, model.population, model.relation), seen)
+    parts = model.parts(inputs)
+    recent = dict(zip(PARTS, np.moveaxis(parts, -1, 0), strict=True))["recent"]
+    told = inputs.answered
+    usual = Ewma(0.2).fit(cohort, np.ones(len(cohort), bool), seen).predict(cohort, seen)
+    np.testing.assert_allclose(cohort.low + cohort.span * recent[told], usual[told], rtol=1e-5)
+    assert model.mixes["newcomer"].weights == EQUAL
 
 
 def test_rows_asked_for_come_alone_but_see_the_whole_past(cohort: Cohort, model: MacroMicro) -> None:

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from models.mix import FOLLOWED, PARTS, Mix, choose, divided, spread
+from models.mix import EQUAL, FOLLOWED, PARTS, Mix, choose, choose_for_newcomers, divided
 
 
 def parts(network: np.ndarray, trees: np.ndarray | None = None, habit: np.ndarray | None = None) -> np.ndarray:
-    """Parts of which medians and means say the same, the network's by default, and habits nothing by default."""
+    """Parts of which trees and recent answers say the same, the network's by default, and habits nothing by default."""
     trees = network if trees is None else trees
-    return np.stack([network, trees, trees, np.zeros_like(network) if habit is None else habit], -1)
+    return np.stack([network, trees, trees, trees, np.zeros_like(network) if habit is None else habit], -1)
 
 
 @pytest.fixture(scope="module")
@@ -22,19 +22,20 @@ def told() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def test_a_mix_of_one_part_leaves_it_as_it_is_and_a_habit_is_added() -> None:
-    said = np.array([[[0.2, 0.6, 0.4, 0.1], [0.9, 0.5, 0.1, -0.2]]])
+    said = np.array([[[0.2, 0.6, 0.4, 0.8, 0.1], [0.9, 0.5, 0.1, 0.3, -0.2]]])
     none = np.zeros(2)
-    assert Mix((1.0, 0.0, 0.0, 0.0), 1.0, none).of(said).tolist() == [[0.2, 0.9]]
-    assert Mix((0.0, 0.0, 1.0, 0.0), 1.0, none).of(said).tolist() == [[0.4, 0.1]]
-    np.testing.assert_allclose(Mix((0.5, 0.5, 0.0, 0.0), 1.0, none).of(said), [[0.4, 0.7]])
-    np.testing.assert_allclose(Mix((0.5, 0.5, 0.0, 0.5), 1.0, none).of(said), [[0.45, 0.6]])
-    np.testing.assert_allclose(Mix((0.5, 0.5, 0.0, 0.0), 2.0, np.full(2, 0.5)).of(said), [[0.3, 0.9]])
+    assert Mix((1.0, 0.0, 0.0, 0.0, 0.0), 1.0, none).of(said).tolist() == [[0.2, 0.9]]
+    assert Mix((0.0, 0.0, 1.0, 0.0, 0.0), 1.0, none).of(said).tolist() == [[0.4, 0.1]]
+    np.testing.assert_allclose(Mix((0.5, 0.5, 0.0, 0.0, 0.0), 1.0, none).of(said), [[0.4, 0.7]])
+    np.testing.assert_allclose(Mix((0.5, 0.5, 0.0, 0.0, 0.5), 1.0, none).of(said), [[0.45, 0.6]])
+    np.testing.assert_allclose(Mix(EQUAL, 1.0, none).of(said), [[0.5, 0.45]])
+    np.testing.assert_allclose(Mix((0.5, 0.5, 0.0, 0.0, 0.0), 2.0, np.full(2, 0.5)).of(said), [[0.3, 0.9]])
 
 
 def test_weights_divide_the_whole_the_network_first() -> None:
     shares = divided()
     assert shares[0] == (1.0, 0.0, 0.0)
-    assert len(shares[0]) == len(PARTS) - 1
+    assert len(shares[0]) == len(PARTS) - 2
     assert len(shares) == len(set(shares)) == 66
     np.testing.assert_allclose(np.sum(shares, axis=1), 1.0)
 
@@ -49,9 +50,8 @@ def test_very_timid_estimates_of_newcomers_may_be_spread_very_far(
     told: tuple[np.ndarray, np.ndarray, np.ndarray],
 ) -> None:
     level, answers, usual = told
-    weights = (0.3, 0.3, 0.4, 0.0)
-    mix = spread(parts(0.5 + 0.6 * (level - 0.5)), usual, answers, weights)
-    assert mix.weights == weights
+    mix = choose_for_newcomers(parts(0.5 + 0.6 * (level - 0.5)), usual, answers)
+    assert mix.weights == EQUAL
     assert mix.factor > 1.5
 
 
@@ -80,4 +80,4 @@ def test_where_nothing_gains_in_both_the_network_is_left_as_it_is(
 ) -> None:
     level, answers, _ = told
     mix = choose(parts(np.full_like(level, 0.5)), answers, answers)
-    assert (mix.weights, mix.factor) == ((1.0, 0.0, 0.0, 0.0), 1.0)
+    assert (mix.weights, mix.factor) == ((1.0, 0.0, 0.0, 0.0, 0.0), 1.0)
