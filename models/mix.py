@@ -4,13 +4,13 @@ A cautious estimate lies too close to the centre: it has the smaller absolute er
 Spreading estimates raises CCC and worsens MAE, so that either is easily bought with the other. All is chosen on
 held-back answers where the *product* of the two gains over an exponentially weighted mean of past answers is largest
 (Nash's bargain, 1950, between two parties with one thing to divide): no unit weighs one against the other, and neither
-gain is given up for the other. For newcomers only the spread is chosen: what each part is worth to people never seen
-cannot be told on people whom network and trees were fitted on.
+gain is given up for the other. For newcomers only the spread is chosen, as that of most agreement at no more error than
+the weighted mean's: what each part is worth to people never seen cannot be told on people who were fitted on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import product
 
@@ -57,17 +57,18 @@ def choose(parts: Floats, reference: Floats, answers: Floats) -> Mix:
         reference: (rows, items) what is to be gained over.
         answers: (rows, items), NaN where there is none.
     """
-    first = _best(parts, reference, answers, ((*shares, 0.0, 0.0) for shares in divided()), FACTORS)
+    first = _best(parts, reference, answers, ((*shares, 0.0, 0.0) for shares in divided()), FACTORS, _product)
     followed = ((*first.weights[:-1], habit) for habit in FOLLOWED)
-    return _best(parts, reference, answers, followed, FACTORS)
+    return _best(parts, reference, answers, followed, FACTORS, _product)
 
 
 def choose_for_newcomers(parts: Floats, reference: Floats, answers: Floats) -> Mix:
-    """Equal weights, hard to beat where weights cannot be told (Smith and Wallis 2009), spread as far as gains most.
+    """Equal weights, hard to beat where weights cannot be told (Smith and Wallis 2009), spread to agree the most.
 
+    A spread with more error than the reference is out; where none is left that agrees more, nothing is spread.
     Arguments as in `choose`.
     """
-    return _best(parts, reference, answers, [EQUAL], WIDE)
+    return _best(parts, reference, answers, [EQUAL], WIDE, _agreement_without_error)
 
 
 def divided(tenths: int = 10, parts: int = ESTIMATES) -> list[Weights]:
@@ -77,14 +78,30 @@ def divided(tenths: int = 10, parts: int = ESTIMATES) -> list[Weights]:
     return [(mine / 10, *rest) for mine in range(tenths, -1, -1) for rest in divided(tenths - mine, parts - 1)]
 
 
-def _best(parts: Floats, reference: Floats, answers: Floats, weights: Iterable[Weights], factors: Floats) -> Mix:
+def _product(agreed: float, spared: float) -> float:
+    return max(agreed, 0.0) * max(spared, 0.0)
+
+
+def _agreement_without_error(agreed: float, spared: float) -> float:
+    return agreed if spared >= 0 else 0.0
+
+
+def _best(
+    parts: Floats,
+    reference: Floats,
+    answers: Floats,
+    weights: Iterable[Weights],
+    factors: Floats,
+    worth: Callable[[float, float], float],
+) -> Mix:
+    """The mix of most worth by what it gains in agreement and spares in error; the first, unspread, if none has any."""
     usual, centre = _agreement_and_error(reference, answers), parts[..., :ESTIMATES].mean((0, -1))
     weights = list(weights)
     best, most = Mix(weights[0], 1.0, centre), 0.0
     for factor, each in product(factors, weights):
         mix = Mix(each, round(float(factor), 2), centre)
         agreement, error = _agreement_and_error(mix.of(parts), answers)
-        gain = max(agreement - usual[0], 0.0) * max(usual[1] - error, 0.0)
+        gain = worth(agreement - usual[0], usual[1] - error)
         if gain > most:
             best, most = mix, gain
     return best

@@ -55,6 +55,19 @@ def test_very_timid_estimates_of_newcomers_may_be_spread_very_far(
     assert mix.factor > 1.5
 
 
+def test_newcomers_agree_as_much_as_error_allows_and_are_not_spread_without_a_gain(
+    told: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> None:
+    level, answers, usual = told
+    timid = parts(0.5 + 0.6 * (level - 0.5))
+    dull = np.full_like(level, 0.5) + np.sign(answers - 0.5) * 0.06  # little error, little agreement
+    free, held = (choose_for_newcomers(timid, reference, answers) for reference in (usual, dull))
+    for mix, reference in ((free, usual), (held, dull)):
+        assert np.abs(mix.of(timid) - answers).mean() <= np.abs(reference - answers).mean()
+        assert mix.factor > 1.5
+    assert choose_for_newcomers(timid, answers, answers).factor == 1.0
+
+
 def test_the_part_that_knows_nothing_gets_next_to_no_share(told: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
     level, answers, usual = told
     nothing = np.full_like(level, 0.5)
