@@ -22,7 +22,6 @@ TOLD = 4  # numbers that `Habits.say` of each item
 PRIOR = 20.0  # how many answers the belief in no habit weighs
 USUAL = 0.125  # of the scale: a swing that counts as one
 NEAR = RATES.index(0.2)
-CELLS = 4_000_000  # of the sums held at once: bounds memory
 
 
 def related(cohort: Cohort, train: Mask) -> Floats:
@@ -59,38 +58,38 @@ class Habits:
         """From what was known when each answer was given."""
         return cls(cohort, relation, _situation(cohort, past, ahead, relation), cohort.answers - ahead.value)
 
-    def say(self, seen: Ints, past: History, ahead: Forecast) -> Floats:
-        """What each row may know of its person's habits, (rows, items, TOLD) in scale units.
+    def say(self, seen: Ints, rows: Ints, past: History, ahead: Forecast) -> Floats:
+        """What some rows may know of their person's habits, (rows, items, TOLD) in scale units.
 
         How far the answer usually lies from the baseline, by the clock and by earlier answers; how far the items
-        related to this one lay from theirs, at the last answer and lately.
+        related to this one lay from theirs, at the last answer and lately. `past` and `ahead` are of these rows.
         """
-        now, slopes = _situation(self.cohort, past, ahead, self.relation), self._slopes(seen)
+        cohort = self.cohort.take(rows)
+        now, slopes = _situation(cohort, past, ahead, self.relation), self._slopes(seen[rows])
         moved = slopes * now
-        others = USUAL * self.cohort.span[:, None] * now[..., -2:]
+        others = USUAL * cohort.span[:, None] * now[..., -2:]
         return np.concatenate(
             [moved[..., :CLOCK].sum(-1)[..., None], moved[..., CLOCK:].sum(-1)[..., None], others], -1
         )
 
-    def _slopes(self, seen: Ints) -> Floats:
-        """The regression after the row that each row sees, (rows, items, CLOCK + ANSWERS); people some at a time."""
-        out, numbers = np.zeros_like(self.situation), self.situation.shape[-1]
-        people = len(self.cohort.participants)
-        first = np.searchsorted(self.cohort.person, np.arange(people + 1))
-        longest = max(1, int(np.diff(first).max(initial=0)))
-        step = max(1, CELLS // (longest * self.left.shape[1] * numbers**2))
-        for start in range(0, people, step):
-            rows = slice(first[start], first[min(start + step, people)])
-            grid = Grid.of(self.cohort.take(np.arange(rows.start, rows.stop)))
-            given = ~np.isnan(self.left[rows])
-            x = np.nan_to_num(grid.spread(np.where(given[..., None], self.situation[rows], 0.0)))
-            y = np.nan_to_num(grid.spread(self.left[rows]))
-            squares = grid.gather(np.cumsum(x[..., :, None] * x[..., None, :], axis=0))
-            products = grid.gather(np.cumsum(x * y[..., None], axis=0))
-            told = np.flatnonzero(seen[rows] != NONE)
-            after = seen[rows][told] - rows.start
-            solved = np.linalg.solve(squares[after] + PRIOR * np.eye(numbers), products[after][..., None])
-            out[rows.start + told] = solved[..., 0]
+    def _slopes(self, last: Ints) -> Floats:
+        """The regression after each of some rows, (…, items, CLOCK + ANSWERS); no habits after NONE."""
+        grid, given = Grid.of(self.cohort), ~np.isnan(self.left)
+        x = np.nan_to_num(grid.spread(np.where(given[..., None], self.situation, 0.0)))
+        y = np.nan_to_num(grid.spread(self.left))[..., None]
+        out = np.zeros((len(last), *x.shape[2:]))
+        squares, products = np.zeros((*x.shape[1:], x.shape[-1])), np.zeros(x.shape[1:])
+        told = np.flatnonzero(last != NONE)
+        told = told[np.argsort(grid.place[last[told]], kind="stable")]
+        places, starts = np.unique(grid.place[last[told]], return_index=True)
+        asked = dict(zip(places.tolist(), np.split(told, starts[1:]), strict=False))  # none asked: one piece of none
+        for place in range(max(asked, default=-1) + 1):
+            squares += x[place][..., :, None] * x[place][..., None, :]
+            products += x[place] * y[place]
+            if place in asked:
+                people, whose = np.unique(grid.person[last[asked[place]]], return_inverse=True)
+                prior = PRIOR * np.eye(x.shape[-1])
+                out[asked[place]] = np.linalg.solve(squares[people] + prior, products[people][..., None])[whose, ..., 0]
         return out
 
 

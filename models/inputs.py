@@ -121,34 +121,39 @@ class Past:
         habits = Habits.of(cohort, history(cohort, seen, after), ahead, relation)
         return cls(cohort, population, after, state, habits)
 
-    def history(self, seen: Ints) -> History:
-        """What each row knows of earlier answers."""
-        return history(self.cohort, seen, self.told)
+    def history(self, seen: Ints, rows: Ints | None = None) -> History:
+        """What each row knows of earlier answers; of some rows or of all."""
+        return history(*self._of(seen, rows), self.told)
 
-    def forecast(self, seen: Ints) -> Forecast:
-        """What the personal baseline expects of each row."""
-        return forecast(self.population, self.cohort, seen, self.filtered)
+    def forecast(self, seen: Ints, rows: Ints | None = None) -> Forecast:
+        """What the personal baseline expects of each row; of some rows or of all."""
+        return forecast(self.population, *self._of(seen, rows), self.filtered)
+
+    def _of(self, seen: Ints, rows: Ints | None) -> tuple[Cohort, Ints]:
+        return (self.cohort, seen) if rows is None else (self.cohort.take(rows), seen[rows])
 
 
-def build(past: Past, seen: Ints, standards: dict[str, Standard], place: Ints) -> Inputs:
-    """Build the inputs of every row.
+def build(past: Past, seen: Ints, standards: dict[str, Standard], place: Ints, rows: Ints | None = None) -> Inputs:
+    """Build the inputs of some rows, all by default.
 
     Args:
         past: the moments and what their answers say.
-        seen: (rows,) the last row whose answers each row sees.
+        seen: (rows of the cohort,) the last row whose answers each row sees.
         standards: population figures of each modality the network knows.
-        place: (rows,) where the parameters of each row's person lie.
+        place: (rows of the cohort,) where the parameters of each row's person lie.
+        rows: which rows to build.
     """
-    cohort, before, ahead = past.cohort, past.history(seen), past.forecast(seen)
+    rows = np.arange(len(past.cohort)) if rows is None else rows
+    cohort, before, ahead = past.cohort.take(rows), past.history(seen, rows), past.forecast(seen, rows)
     values, masks = {}, {}
     for name, standard in standards.items():
         z, present = standardised(cohort.modalities[name], standard)
         values[name], masks[name] = _tensor(z), torch.from_numpy(present)
     return Inputs(
         baseline=_tensor((ahead.value - cohort.low) / cohort.span),
-        history=_tensor(_history_tokens(cohort, before, ahead, past.habits.say(seen, before, ahead))),
-        context=_tensor(_context(cohort, seen, before)),
-        person=torch.from_numpy(place),
+        history=_tensor(_history_tokens(cohort, before, ahead, past.habits.say(seen, rows, before, ahead))),
+        context=_tensor(_context(past.cohort, seen, rows, before)),
+        person=torch.from_numpy(place[rows]),
         values=values,
         masks=masks,
     )
@@ -175,10 +180,11 @@ def _history_tokens(cohort: Cohort, past: History, ahead: Forecast, habits: Floa
     return np.asarray(np.nan_to_num(parts))
 
 
-def _context(cohort: Cohort, seen: Ints, past: History) -> Floats:
-    hour = 2 * np.pi * cohort.local_hour / 24
-    week = 2 * np.pi * ((cohort.day + 3) % 7) / 7  # day 0 of the epoch was a Thursday
-    gap = np.where(seen == NONE, np.nan, cohort.time_us - cohort.time_us[np.maximum(seen, 0)]) / HOUR_US
+def _context(cohort: Cohort, seen: Ints, rows: Ints, past: History) -> Floats:
+    hour = 2 * np.pi * cohort.local_hour[rows] / 24
+    week = 2 * np.pi * ((cohort.day[rows] + 3) % 7) / 7  # day 0 of the epoch was a Thursday
+    last = seen[rows]
+    gap = np.where(last == NONE, np.nan, cohort.time_us[rows] - cohort.time_us[np.maximum(last, 0)]) / HOUR_US
     columns = [
         np.sin(hour), np.cos(hour), np.sin(2 * hour), np.cos(2 * hour), np.sin(week), np.cos(week),
         np.exp(-np.nan_to_num(gap, nan=np.inf) / 12), np.log1p(past.count.max(1)) / 3,

@@ -121,11 +121,9 @@ class MacroMicro:
         """Point estimates of some rows (all by default), (rows, items) in scale units, kept inside the scale."""
         cohort = past.cohort
         if self.network is None:
-            raw = past.forecast(seen).value[slice(None) if rows is None else rows]
+            raw = past.forecast(seen, _index(cohort, rows)).value
             return np.clip(raw, cohort.low, cohort.low + cohort.span)
-        inputs = self.inputs(past, seen)
-        if rows is not None:
-            inputs = inputs.take(torch.from_numpy(np.arange(len(cohort))[rows]))
+        inputs = self.inputs(past, seen, _index(cohort, rows))
         return np.asarray(cohort.low + cohort.span * self.estimate(inputs, nightly=nightly))
 
     def contributions(
@@ -138,9 +136,8 @@ class MacroMicro:
         together, so they need not add up. Arguments as in `predict`.
         """
         cohort, seen = self._known_of(cohort, seen, nightly=nightly)
-        chosen = torch.from_numpy(np.arange(len(cohort))[slice(None) if rows is None else rows])
-        past = Past.of(cohort, self.population, self.relation)
-        whole, fresh = (self.inputs(past, known).take(chosen) for known in (seen, np.full(len(cohort), NONE)))
+        chosen, past = _index(cohort, rows), Past.of(cohort, self.population, self.relation)
+        whole, fresh = (self.inputs(past, known, chosen) for known in (seen, np.full(len(cohort), NONE)))
         without = {name: whole.without(name) for name in self.standards}
         without["history"] = replace(whole, baseline=fresh.baseline, history=fresh.history, context=fresh.context)
         without["person"] = macro_only(whole, len(self.participants))
@@ -148,9 +145,9 @@ class MacroMicro:
         said = np.split(self.estimate(ablated, nightly=nightly, place=place), len(without) + 1)
         return {name: cohort.span * (said[0] - other) for name, other in zip(without, said[1:], strict=True)}
 
-    def inputs(self, past: Past, seen: Ints) -> Inputs:
-        """What network and trees read of every row of a cohort."""
-        inputs = build(past, seen, self.standards, self._places(past.cohort))
+    def inputs(self, past: Past, seen: Ints, rows: Ints | None = None) -> Inputs:
+        """What network and trees read of some rows of a cohort, of all by default."""
+        inputs = build(past, seen, self.standards, self._places(past.cohort), rows)
         for name in self.unused:
             inputs = inputs.without(name)
         return inputs
@@ -213,6 +210,11 @@ class MacroMicro:
             if name not in cohort.modalities or cohort.modalities[name].names != names:
                 message = f"the model was fitted with {len(names)} features of {name}; build the cohort with the same"
                 raise CohortError(message)
+
+
+def _index(cohort: Cohort, rows: Ints | Mask | None) -> Ints:
+    every = np.arange(len(cohort))
+    return every if rows is None else every[rows]
 
 
 def view_name(*, nightly: bool) -> str:
