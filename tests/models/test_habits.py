@@ -9,6 +9,7 @@ from models import habits
 from models.cohort import Cohort
 from models.habits import TOLD, Habits, related
 from models.history import NONE, history, seen_nightly, seen_online
+from models.inputs import Past
 from models.state_space import fit_population, forecast, moments
 from tests.models.people import made_up
 
@@ -19,7 +20,7 @@ def said(cohort: Cohort, seen: np.ndarray | None = None, relation: np.ndarray | 
     relation = related(cohort, cohort.labelled) if relation is None else relation
     learned = Habits.of(cohort, history(cohort, online), forecast(population, cohort, online), relation)
     seen = online if seen is None else seen
-    return learned.say(seen, history(cohort, seen), forecast(population, cohort, seen))
+    return learned.say(seen, np.arange(len(seen)), history(cohort, seen), forecast(population, cohort, seen))
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,7 @@ def test_a_row_knows_no_habit_before_an_answer_is_seen_and_no_answer_after_what_
         for one in (cohort, other):
             online = seen_online(one)
             learned = Habits.of(one, history(one, online), forecast(population, one, online), relation)
-            told.append(learned.say(seen, history(one, seen), forecast(population, one, seen)))
+            told.append(learned.say(seen, np.arange(len(seen)), history(one, seen), forecast(population, one, seen)))
         np.testing.assert_array_equal(told[0][: half + 1], told[1][: half + 1])
         assert (told[0][half + 10 :] != told[1][half + 10 :]).any()
 
@@ -65,7 +66,7 @@ def test_habits_are_to_the_bit_the_same_whoever_else_is_there_and_however_many_p
     def of(some: Cohort) -> np.ndarray:
         seen = seen_online(some)
         past, ahead = history(some, seen), forecast(population, some, seen)
-        return Habits.of(some, past, ahead, relation).say(seen, past, ahead)
+        return Habits.of(some, past, ahead, relation).say(seen, np.arange(len(seen)), past, ahead)
 
     everybody = of(cohort)
     assert everybody.shape == (len(cohort), 3, TOLD)
@@ -92,3 +93,18 @@ def test_rows_without_an_answer_teach_nothing(cohort: Cohort) -> None:
     kept = cohort.take(~empty)
     relation = related(cohort, cohort.labelled)
     assert np.allclose(said(cohort, relation=relation)[~empty], said(kept, relation=relation))
+
+
+def test_some_rows_alone_are_told_what_they_are_told_among_all(cohort: Cohort) -> None:
+    relation, population, seen = (
+        related(cohort, cohort.labelled),
+        moments(cohort, cohort.labelled),
+        seen_nightly(cohort),
+    )
+    past = Past.of(cohort, population, relation)
+
+    def of(rows: np.ndarray) -> np.ndarray:
+        return past.habits.say(seen, rows, past.history(seen, rows), past.forecast(seen, rows))
+
+    some = np.array([11, 3, 40, 0])
+    np.testing.assert_array_equal(of(some), of(np.arange(len(cohort)))[some])
