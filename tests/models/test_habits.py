@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models import habits
 from models.cohort import Cohort
 from models.habits import TOLD, Habits, related
 from models.history import NONE, history, seen_nightly, seen_online
@@ -58,9 +57,7 @@ def test_a_row_knows_no_habit_before_an_answer_is_seen_and_no_answer_after_what_
         assert (told[0][half + 10 :] != told[1][half + 10 :]).any()
 
 
-def test_habits_are_to_the_bit_the_same_whoever_else_is_there_and_however_many_people_are_taken_at_a_time(
-    cohort: Cohort, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_habits_are_to_the_bit_the_same_whoever_else_is_there(cohort: Cohort) -> None:
     relation, population = related(cohort, cohort.labelled), moments(cohort, cohort.labelled)
 
     def of(some: Cohort) -> np.ndarray:
@@ -72,8 +69,6 @@ def test_habits_are_to_the_bit_the_same_whoever_else_is_there_and_however_many_p
     assert everybody.shape == (len(cohort), 3, TOLD)
     alone = cohort.person == 4
     np.testing.assert_array_equal(of(cohort.take(alone)), everybody[alone])
-    monkeypatch.setattr(habits, "CELLS", 1)
-    np.testing.assert_array_equal(of(cohort), everybody)
 
 
 def test_items_that_move_together_are_related_by_sign_and_an_item_on_its_own_to_nothing() -> None:
