@@ -8,7 +8,6 @@ it expects of each answer from those before it (P2) or of earlier days (P2N) com
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 
@@ -16,11 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.models_selfreports import DATA, STUDIES
+from benchmarks.models_selfreports import DATA, STUDIES, agreement_and_error, of_studies
 from models.baselines import Ewma, OrnsteinUhlenbeck
 from models.cohort import Cohort, Floats, Ints
 from models.history import HOUR_US
-from models.metrics import ccc, mae, sums_over_all
 from models.protocols import Split, online
 
 STRETCH, PEOPLE = 40, 6  # answers in a row and people, whose likelihood makes a step
@@ -108,8 +106,7 @@ def expected(process: Process, split: Split, unit: Floats) -> Floats:
 
 def main() -> None:
     """Print pooled CCC and MAE of the process, the state-space model and the weighted mean."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("studies", nargs="*", default=[], help=f"of {', '.join(STUDIES)}; all by default")
+    parser = of_studies(__doc__)
     parser.add_argument("--steps", type=int, default=100, help="of the likelihood")
     told = parser.parse_args()
     for name in told.studies or STUDIES:
@@ -121,13 +118,9 @@ def main() -> None:
         for split in (online(cohort), online(cohort, nightly=True)):
             others = [b.fit(split.cohort, split.train, split.seen) for b in (OrnsteinUhlenbeck(), Ewma())]
             said = [(b.predict(split.cohort, split.seen) - cohort.low) / cohort.span for b in others]
-            cells = [_figures(v[split.test], unit[split.test]) for v in (expected(process, split, unit), *said)]
+            beside = [100 * values[split.test] for values in (expected(process, split, unit), *said)]
+            cells = [agreement_and_error(values, 100 * unit[split.test]) for values in beside]
             print(f"| {split.name} | {' | '.join(cells)} |", flush=True)
-
-
-def _figures(said: Floats, unit: Floats) -> str:
-    total = sums_over_all(said, unit)
-    return f"{np.nanmean(ccc(total)):.3f} / {100 * np.nanmean(mae(total)):.1f}"
 
 
 if __name__ == "__main__":

@@ -7,18 +7,15 @@ trees and the weighted mean fitted on the same people. Prints pooled CCC and MAE
 
 from __future__ import annotations
 
-import argparse
 import sys
 from dataclasses import replace
 
 import numpy as np
 
-from benchmarks.models_selfreports import DATA, STUDIES
+from benchmarks.models_selfreports import DATA, STUDIES, agreement_and_error, of_studies
 from models.baselines import BASELINES
-from models.cohort import Cohort
 from models.evaluation import MODEL
 from models.fitting import fit
-from models.metrics import ccc, mae, sums_over_all
 from models.protocols import Split, unseen_people
 from models.settings import Settings
 
@@ -28,8 +25,7 @@ BESIDE = ("boosted_trees", "ewma", "ar1_ou")
 
 def main() -> None:
     """One table a study."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("studies", nargs="*", help=f"of {', '.join(STUDIES)}; all by default")
+    parser = of_studies(__doc__)
     parser.add_argument("--folds", type=int, default=5, help="of the five, how many are said")
     told = parser.parse_args()
     for name in told.studies or STUDIES:
@@ -38,13 +34,14 @@ def main() -> None:
         print(f"\n# {name}, k = {SHOWN}: pooled CCC / MAE\n\n| people | {' | '.join((MODEL, *BESIDE))} |", flush=True)
         print(f"|---|{'---|' * (1 + len(BESIDE))}")
         for share in SHARES:
-            parts = []
-            for number, split in enumerate(splits):
+            parts, fewer = [], [_fewer(split, share) for split in splits]
+            for number, split in enumerate(fewer):
                 print(f"\r{name}: {share:.0%} of people, fold {number + 1}", end="", file=sys.stderr)
-                parts.append(_said(_fewer(split, share)))
-            people = np.mean([len(np.unique(cohort.person[_fewer(s, share).train])) for s in splits])
+                parts.append(_said(split))
+            people = np.mean([len(np.unique(cohort.person[split.train])) for split in fewer])
             rows = np.concatenate([np.flatnonzero(s.test) for s in splits])
-            cells = [_figures(np.concatenate([p[m] for p in parts]), cohort, rows) for m in (MODEL, *BESIDE)]
+            said = {m: np.concatenate([p[m] for p in parts]) for m in (MODEL, *BESIDE)}
+            cells = [agreement_and_error(values, cohort.answers[rows]) for values in said.values()]
             print(f"| {people:.0f} | {' | '.join(cells)} |", flush=True)
 
 
@@ -63,11 +60,6 @@ def _said(split: Split) -> dict[str, np.ndarray]:
         baseline = BASELINES[name]().fit(split.cohort, split.train, split.seen)
         out[name] = baseline.predict(split.cohort, split.seen)[rows]
     return out
-
-
-def _figures(said: np.ndarray, cohort: Cohort, rows: np.ndarray) -> str:
-    total = sums_over_all(said, cohort.answers[rows])
-    return f"{np.nanmean(ccc(total)):.3f} / {np.nanmean(mae(total)):.1f}"
 
 
 if __name__ == "__main__":

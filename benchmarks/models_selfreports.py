@@ -14,11 +14,14 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
+
 from models.baselines import BASELINES
-from models.cohort import Cohort
+from models.cohort import Cohort, Floats
 from models.controls import permuted
 from models.evaluation import MODEL, Metrics, compare, predict_split
 from models.fitting import fit
+from models.metrics import ccc, mae, sums_over_all
 from models.mix import PARTS
 from models.newcomers import evaluate_newcomers
 from models.protocols import online
@@ -29,15 +32,32 @@ DATA = Path(os.environ.get("MACROMICRO_REAL_DATA", Path(__file__).resolve().pare
 STUDIES = {"rowland": rowland, "fisher": fisher}
 
 
+def of_studies(description: str | None) -> argparse.ArgumentParser:
+    """A parser of a benchmark's arguments that knows `studies`, which may be none for all."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("studies", nargs="*", type=_study, help=f"of {', '.join(STUDIES)}; all by default")
+    return parser
+
+
+def _study(name: str) -> str:
+    if name not in STUDIES:
+        message = f"no such study: {name}; there are {', '.join(STUDIES)}"
+        raise argparse.ArgumentTypeError(message)
+    return name
+
+
+def agreement_and_error(said: Floats, answers: Floats) -> str:
+    """A cell of a table, pooled CCC / MAE."""
+    total = sums_over_all(said, answers)
+    return f"{np.nanmean(ccc(total)):.3f} / {np.nanmean(mae(total)):.1f}"
+
+
 def main() -> None:
     """One study after the other."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("studies", nargs="*", help=f"of {', '.join(STUDIES)}; all by default")
+    parser = of_studies(__doc__)
     parser.add_argument("--newcomers", action="store_true", help="people never trained on")
     parser.add_argument("--permuted", action="store_true", help="answers of each person in random order")
     asked = parser.parse_args()
-    if unknown := set(asked.studies) - set(STUDIES):
-        parser.error(f"no such study: {', '.join(sorted(unknown))}; there are {', '.join(STUDIES)}")
     for name in asked.studies or STUDIES:
         cohort = STUDIES[name](DATA)
         if asked.permuted:

@@ -93,6 +93,13 @@ class Cohort:
         return np.array([i.high - i.low for i in self.items])
 
     @property
+    def clock(self) -> Floats:
+        """Hour, half day and day of the week as waves, (rows, 6)."""
+        hour = 2 * np.pi * self.local_hour / 24
+        week = 2 * np.pi * ((self.day + 3) % 7) / 7  # day 0 of the epoch was a Thursday
+        return np.stack([wave(angle) for angle in (hour, 2 * hour, week) for wave in (np.sin, np.cos)], -1)
+
+    @property
     def labelled(self) -> Mask:
         """Rows with at least one answer."""
         return np.asarray(~np.isnan(self.answers).all(axis=1))

@@ -14,14 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.cohort import Cohort, Floats, Ints, Mask
-from models.history import NONE, RATES, Grid, History
+from models.history import NONE, SHORT, Grid, History
 from models.state_space import Forecast
 
 CLOCK, ANSWERS = 6, 5  # numbers read of the clock; of earlier answers, a constant among them
 TOLD = 4  # numbers that `Habits.say` of each item
 PRIOR = 20.0  # how many answers the belief in no habit weighs
 USUAL = 0.125  # of the scale: a swing that counts as one
-NEAR = RATES.index(0.2)
 
 
 def related(cohort: Cohort, train: Mask) -> Floats:
@@ -79,25 +78,19 @@ class Habits:
         y = np.nan_to_num(grid.spread(self.left))[..., None]
         out = np.zeros((len(last), *x.shape[2:]))
         squares, products = np.zeros((*x.shape[1:], x.shape[-1])), np.zeros(x.shape[1:])
-        told = np.flatnonzero(last != NONE)
-        told = told[np.argsort(grid.place[last[told]], kind="stable")]
-        places, starts = np.unique(grid.place[last[told]], return_index=True)
-        asked = dict(zip(places.tolist(), np.split(told, starts[1:]), strict=False))  # none asked: one piece of none
-        for place in range(max(asked, default=-1) + 1):
+        until, prior = np.where(last == NONE, NONE, grid.place[last]), PRIOR * np.eye(x.shape[-1])
+        for place in range(until.max(initial=NONE) + 1):
             squares += x[place][..., :, None] * x[place][..., None, :]
             products += x[place] * y[place]
-            if place in asked:
-                people, whose = np.unique(grid.person[last[asked[place]]], return_inverse=True)
-                prior = PRIOR * np.eye(x.shape[-1])
-                out[asked[place]] = np.linalg.solve(squares[people] + prior, products[people][..., None])[whose, ..., 0]
+            here = np.flatnonzero(until == place)
+            people, whose = np.unique(grid.person[last[here]], return_inverse=True)
+            out[here] = np.linalg.solve(squares[people] + prior, products[people][..., None])[whose, ..., 0]
         return out
 
 
 def _situation(cohort: Cohort, past: History, ahead: Forecast, relation: Floats) -> Floats:
     """What a habit may hang on: the clock, a constant, this item's and related items' last and latest answers."""
-    hour, week = 2 * np.pi * cohort.local_hour / 24, 2 * np.pi * ((cohort.day + 3) % 7) / 7
-    clock = [wave(angle) for angle in (hour, 2 * hour, week) for wave in (np.sin, np.cos)]
-    own = np.nan_to_num((np.stack([past.last[..., 0], past.ewma[..., NEAR]]) - ahead.value) / (USUAL * cohort.span))
+    own = np.nan_to_num((np.stack([past.last[..., 0], past.ewma[..., SHORT]]) - ahead.value) / (USUAL * cohort.span))
     others = (own[:, :, None, :] * relation).sum(-1)  # the last digits of a matrix product depend on who else is there
-    shared = [np.broadcast_to(wave[:, None], ahead.value.shape) for wave in clock]
+    shared = [np.broadcast_to(wave[:, None], ahead.value.shape) for wave in cohort.clock.T]
     return np.stack([*shared, np.ones_like(ahead.value), *own, *others], -1)

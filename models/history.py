@@ -17,6 +17,7 @@ from models.cohort import Cohort, Floats, Ints, Mask
 
 HOUR_US = 3_600_000_000
 RATES = (0.05, 0.1, 0.2, 0.35, 0.6)
+SHORT = RATES.index(0.2)  # the weighted mean that stands for recent answers
 LAST = 6
 NONE = -1  # a row that sees no earlier row
 

@@ -17,12 +17,12 @@ from torch import Tensor
 
 from models.cohort import Cohort, Floats, Ints, Mask
 from models.habits import TOLD, Habits
-from models.history import HOUR_US, NONE, RATES, After, History, history, seen_online, told
+from models.history import HOUR_US, RATES, SHORT, After, History, history, seen_online, select, told
 from models.standardise import Standard, standardised
 from models.state_space import PARTS, Filtered, Forecast, Population, filtered, forecast
 
 HABIT = slice(2 + PARTS, 4 + PARTS)  # of a history token: by the clock, by earlier answers
-RECENT = 2 + PARTS + TOLD + RATES.index(0.2)  # of a history token: the weighted mean of recent answers
+RECENT = 2 + PARTS + TOLD + SHORT  # of a history token: the weighted mean of recent answers
 HISTORY_WIDTH = 2 + PARTS + TOLD + len(RATES) + 5 + 12
 CONTEXT_WIDTH = 8
 
@@ -152,7 +152,7 @@ def build(past: Past, seen: Ints, standards: dict[str, Standard], place: Ints, r
     return Inputs(
         baseline=_tensor((ahead.value - cohort.low) / cohort.span),
         history=_tensor(_history_tokens(cohort, before, ahead, past.habits.say(seen, rows, before, ahead))),
-        context=_tensor(_context(past.cohort, seen, rows, before)),
+        context=_tensor(_context(cohort, select(past.cohort.time_us.astype(float), seen[rows]), before)),
         person=torch.from_numpy(place[rows]),
         values=values,
         masks=masks,
@@ -180,16 +180,10 @@ def _history_tokens(cohort: Cohort, past: History, ahead: Forecast, habits: Floa
     return np.asarray(np.nan_to_num(parts))
 
 
-def _context(cohort: Cohort, seen: Ints, rows: Ints, past: History) -> Floats:
-    hour = 2 * np.pi * cohort.local_hour[rows] / 24
-    week = 2 * np.pi * ((cohort.day[rows] + 3) % 7) / 7  # day 0 of the epoch was a Thursday
-    last = seen[rows]
-    gap = np.where(last == NONE, np.nan, cohort.time_us[rows] - cohort.time_us[np.maximum(last, 0)]) / HOUR_US
-    columns = [
-        np.sin(hour), np.cos(hour), np.sin(2 * hour), np.cos(2 * hour), np.sin(week), np.cos(week),
-        np.exp(-np.nan_to_num(gap, nan=np.inf) / 12), np.log1p(past.count.max(1)) / 3,
-    ]  # fmt: skip
-    return np.stack(columns, -1)
+def _context(cohort: Cohort, last_us: Floats, past: History) -> Floats:
+    gap = (cohort.time_us - last_us) / HOUR_US
+    fresh = np.exp(-np.nan_to_num(gap, nan=np.inf) / 12)
+    return np.column_stack([cohort.clock, fresh, np.log1p(past.count.max(1)) / 3])
 
 
 def _tensor(values: Floats) -> Tensor:

@@ -16,7 +16,7 @@ import torch
 from models.cohort import Cohort, Floats, Ints, Item, Mask
 from models.errors import CohortError
 from models.forest import LOSSES, Forest
-from models.history import NONE, seen_online, select
+from models.history import NONE, History, seen_online, select
 from models.inputs import Inputs, Past, build, stacked
 from models.intervals import Intervals, own_width
 from models.mix import Mix
@@ -24,7 +24,7 @@ from models.network import Ensemble, macro_only
 from models.protocols import nightly_view
 from models.settings import Settings
 from models.standardise import Standard
-from models.state_space import Population
+from models.state_space import Forecast, Population
 from models.threads import torch_threads
 
 CHUNK = 4096  # rows per forward pass: bounds memory
@@ -119,11 +119,10 @@ class MacroMicro:
 
     def values(self, past: Past, seen: Ints, rows: Ints | Mask | None = None, *, nightly: bool = False) -> Floats:
         """Point estimates of some rows (all by default), (rows, items) in scale units, kept inside the scale."""
-        cohort = past.cohort
+        cohort, chosen = past.cohort, _index(past.cohort, rows)
         if self.network is None:
-            raw = past.forecast(seen, _index(cohort, rows)).value
-            return np.clip(raw, cohort.low, cohort.low + cohort.span)
-        inputs = self.inputs(past, seen, _index(cohort, rows))
+            return np.clip(past.forecast(seen, chosen).value, cohort.low, cohort.low + cohort.span)
+        inputs = self.inputs(past, seen, chosen)
         return np.asarray(cohort.low + cohort.span * self.estimate(inputs, nightly=nightly))
 
     def contributions(
@@ -228,14 +227,14 @@ def error_scale(past: Past, seen: Ints) -> Floats:
     The person's mean absolute change, shrunk towards the population's expected error by ten answers' weight; and all
     items together wider or narrower by how far the person's answers lay from the baseline before.
     """
-    usual = _usual_error(past, seen)
-    off = np.abs(past.cohort.answers - past.forecast(seen).value) / usual
+    ahead = past.forecast(seen)
+    usual = _usual_error(past.history(seen), ahead, past.cohort.span)
+    off = np.abs(past.cohort.answers - ahead.value) / usual
     return usual * select(own_width(past.cohort, off), seen, 1.0)[:, None]
 
 
-def _usual_error(past: Past, seen: Ints) -> Floats:
-    before = past.history(seen)
-    usual = 0.8 * past.forecast(seen).sd
+def _usual_error(before: History, ahead: Forecast, span: Floats) -> Floats:
+    usual = 0.8 * ahead.sd
     count = np.maximum(before.count - 1, 0.0)
     own = np.where(np.isnan(before.deviation), 0.0, before.deviation)
-    return np.asarray((count * own + 10 * usual) / (count + 10) + 0.01 * past.cohort.span)
+    return np.asarray((count * own + 10 * usual) / (count + 10) + 0.01 * span)

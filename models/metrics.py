@@ -20,9 +20,7 @@ MIN_ANSWERS = 5  # a person's own CCC over fewer answers is noise
 
 def sums(predicted: Floats, answers: Floats, person: Ints, people: int) -> Sums:
     """n, Σp, Σy, Σp², Σy², Σpy, Σ|p−y| per person and item, (people, items, 7); NaN answers are left out."""
-    both = ~np.isnan(answers) & ~np.isnan(predicted)
-    p, y = np.where(both, predicted, 0.0), np.where(both, answers, 0.0)
-    parts = np.stack([both, p, y, p * p, y * y, p * y, np.abs(p - y)], axis=-1)
+    parts = np.stack(_terms(predicted, answers), axis=-1)
     out = np.zeros((people, *parts.shape[1:]))
     np.add.at(out, person, parts)
     return out
@@ -30,9 +28,14 @@ def sums(predicted: Floats, answers: Floats, person: Ints, people: int) -> Sums:
 
 def sums_over_all(predicted: Floats, answers: Floats) -> Sums:
     """The same sums over all rows, (items, 7)."""
+    return np.stack([term.sum(0) for term in _terms(predicted, answers)], axis=-1)
+
+
+def _terms(predicted: Floats, answers: Floats) -> list[Floats]:
+    """What is summed, seven times (rows, items); 0 where there is no answer."""
     both = ~np.isnan(answers) & ~np.isnan(predicted)
     p, y = np.where(both, predicted, 0.0), np.where(both, answers, 0.0)
-    return np.stack([part.sum(0) for part in (both, p, y, p * p, y * y, p * y, np.abs(p - y))], axis=-1)
+    return [both.astype(float), p, y, p * p, y * y, p * y, np.abs(p - y)]
 
 
 def ccc(total: Sums) -> Floats:

@@ -10,7 +10,7 @@ the weighted mean's: what each part is worth to people never seen cannot be told
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -57,8 +57,8 @@ def choose(parts: Floats, reference: Floats, answers: Floats) -> Mix:
         reference: (rows, items) what is to be gained over.
         answers: (rows, items), NaN where there is none.
     """
-    first = _best(parts, reference, answers, ((*shares, 0.0, 0.0) for shares in divided()), FACTORS, _product)
-    followed = ((*first.weights[:-1], habit) for habit in FOLLOWED)
+    first = _best(parts, reference, answers, [(*shares, 0.0, 0.0) for shares in divided()], FACTORS, _product)
+    followed = [(*first.weights[:-1], habit) for habit in FOLLOWED]
     return _best(parts, reference, answers, followed, FACTORS, _product)
 
 
@@ -90,13 +90,12 @@ def _best(
     parts: Floats,
     reference: Floats,
     answers: Floats,
-    weights: Iterable[Weights],
+    weights: Sequence[Weights],
     factors: Floats,
     worth: Callable[[float, float], float],
 ) -> Mix:
     """The mix of most worth by what it gains in agreement and spares in error; the first, unspread, if none has any."""
     usual, centre = _agreement_and_error(reference, answers), parts[..., :ESTIMATES].mean((0, -1))
-    weights = list(weights)
     best, most = Mix(weights[0], 1.0, centre), 0.0
     for factor, each in product(factors, weights):
         mix = Mix(each, round(float(factor), 2), centre)

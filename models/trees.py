@@ -15,10 +15,9 @@ import numpy as np
 
 from models.cohort import Cohort, Floats, Ints, Mask
 from models.covariates import Covariates
-from models.history import RATES, History, history
+from models.history import SHORT, History, history
 from models.state_space import moments
 
-BASE = RATES.index(0.2)
 FEWEST = 100  # answers of an item below which no tree grows
 
 
@@ -74,7 +73,7 @@ class Trees:
             message = "fit the trees before predicting"
             raise ValueError(message)
         past = history(cohort, seen)
-        known = past.ewma[..., BASE]
+        known = past.ewma[..., SHORT]
         base = np.where(np.isnan(known), self.mean, known)
         shared = np.concatenate([self.covariates.table(cohort, missing=np.nan), base], axis=1)
         return base, shared, _own(past, base)

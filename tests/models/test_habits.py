@@ -91,12 +91,8 @@ def test_rows_without_an_answer_teach_nothing(cohort: Cohort) -> None:
 
 
 def test_some_rows_alone_are_told_what_they_are_told_among_all(cohort: Cohort) -> None:
-    relation, population, seen = (
-        related(cohort, cohort.labelled),
-        moments(cohort, cohort.labelled),
-        seen_nightly(cohort),
-    )
-    past = Past.of(cohort, population, relation)
+    seen, relation = seen_nightly(cohort), related(cohort, cohort.labelled)
+    past = Past.of(cohort, moments(cohort, cohort.labelled), relation)
 
     def of(rows: np.ndarray) -> np.ndarray:
         return past.habits.say(seen, rows, past.history(seen, rows), past.forecast(seen, rows))
