@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -125,6 +126,10 @@ class Cohort:
 
     def rank(self) -> tuple[Ints, Ints]:
         """Each row's place among its person's rows (from 0), and how many rows that person has."""
+        return self._rank
+
+    @cached_property
+    def _rank(self) -> tuple[Ints, Ints]:
         starts = np.flatnonzero(np.r_[True, self.person[1:] != self.person[:-1]]) if len(self) else np.zeros(0, int)
         sizes = np.diff(np.r_[starts, len(self)])
         return np.arange(len(self)) - np.repeat(starts, sizes), np.repeat(sizes, sizes)

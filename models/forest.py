@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.cohort import Floats, Mask
+from models.cohort import Floats, Ints, Mask
 from models.inputs import Inputs
 
 LOSSES = MEDIANS, MEANS = "absolute_error", "squared_error"
@@ -54,40 +54,56 @@ class Forest:
 
     def correction(self, inputs: Inputs) -> Floats:
         """What medians and means add to the baseline, (rows, items, losses) in units of the span."""
-        out = np.tile(self.start, (len(inputs), 1, 1))
-        for first in range(0, len(inputs), ROWS):
+        out, items = np.tile(self.start, (len(inputs), 1, 1)), len(self.start)
+        for first in range(0, len(inputs) if len(self.root) else 0, ROWS):
             rows = slice(first, first + ROWS)
-            told, measured = of_history(inputs, rows), of_body(inputs, rows)
-            for kind, item, roots in self._groups:
-                if item == ALL:
-                    out[rows, :, kind] += self._summed(told, roots).reshape(-1, len(self.start))
-                else:
-                    out[rows, item, kind] += self._summed(np.c_[told[item :: len(self.start)], measured], roots)
+            read = np.concatenate([of_history(inputs, rows), np.repeat(of_body(inputs, rows), items, axis=0)], axis=1)
+            lines = np.arange(len(read)).reshape(-1, items)
+            asked = [lines[:, item] for _, item, _ in self._groups]
+            parts = self._said(read, asked)
+            for (kind, item, _), part in zip(self._groups, parts, strict=True):
+                out[rows, item, kind] += part
         return out
 
     @cached_property
-    def _groups(self) -> list[tuple[int, int, Places]]:
-        """Loss, item and roots of the trees that are asked together."""
-        which = np.unique(np.c_[self.kind, self.item], axis=0).tolist()
-        return [(kind, item, self.root[(self.kind == kind) & (self.item == item)]) for kind, item in which]
+    def _groups(self) -> list[tuple[int, slice, Places]]:
+        """Loss, items and roots of the trees whose values are summed."""
+        which = np.unique(np.column_stack([self.kind, self.item]), axis=0).tolist()
+        return [
+            (
+                kind,
+                slice(None) if item == ALL else slice(item, item + 1),
+                self.root[(self.kind == kind) & (self.item == item)],
+            )
+            for kind, item in which
+        ]
 
     @cached_property
     def _below(self) -> Places:
         """Left and right below each node, side by side."""
         return np.stack([self.left, self.right], axis=1).ravel()
 
-    def _summed(self, read: Table, roots: Places) -> Floats:
-        """Sums over trees, (rows of `read`,): all go down side by side, and who is at a leaf goes no further."""
-        numbers, ends = np.ascontiguousarray(read).ravel(), np.tile(roots, len(read))
+    def _said(self, read: Table, asked: Sequence[Ints]) -> list[Floats]:
+        """Sums over each group's trees of the lines of `read` that it is asked: all go down side by side."""
+        groups = [(roots, lines) for (_, _, roots), lines in zip(self._groups, asked, strict=True)]
+        ends = self._ends(
+            read.ravel(),
+            np.concatenate([np.repeat(lines * read.shape[1], len(roots)) for roots, lines in groups]),
+            np.concatenate([np.tile(roots, lines.size) for roots, lines in groups]),
+        )
+        each = np.split(self.value.take(ends), np.cumsum([lines.size * len(roots) for roots, lines in groups])[:-1])
+        return [v.reshape(*lines.shape, -1).sum(-1) for v, (_, lines) in zip(each, groups, strict=True)]
+
+    def _ends(self, numbers: Table, row: Ints, ends: Places) -> Places:
+        """The leaf below each of `ends`, read from `row` in `numbers` on; who is at a leaf goes no further."""
         going, at = np.arange(len(ends)), ends
-        row = np.repeat(np.arange(len(read)) * read.shape[1], len(roots))
         while len(going):
             right = numbers.take(row + self.feature.take(at)) > self.threshold.take(at)
             below = self._below.take(2 * at + right)
             on = np.flatnonzero(below != at)
             ends[going] = below
             going, at, row = going.take(on), below.take(on), row.take(on)
-        return np.asarray(self.value.take(ends).reshape(len(read), -1).sum(axis=1))
+        return ends
 
 
 def of_history(inputs: Inputs, rows: slice = slice(None)) -> Table:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.cohort import Cohort, Floats, Ints, Mask
-from models.history import NONE, SHORT, Grid, History
+from models.history import NONE, SHORT, History
 from models.state_space import Forecast
 
 CLOCK, ANSWERS = 6, 5  # numbers read of the clock; of earlier answers, a constant among them
@@ -73,19 +73,25 @@ class Habits:
 
     def _slopes(self, last: Ints) -> Floats:
         """The regression after each of some rows, (…, items, CLOCK + ANSWERS); no habits after NONE."""
-        grid, given = Grid.of(self.cohort), ~np.isnan(self.left)
-        x = np.nan_to_num(grid.spread(np.where(given[..., None], self.situation, 0.0)))
-        y = np.nan_to_num(grid.spread(self.left))[..., None]
-        out = np.zeros((len(last), *x.shape[2:]))
-        squares, products = np.zeros((*x.shape[1:], x.shape[-1])), np.zeros(x.shape[1:])
-        until, prior = np.where(last == NONE, NONE, grid.place[last]), PRIOR * np.eye(x.shape[-1])
-        for place in range(until.max(initial=NONE) + 1):
-            squares += x[place][..., :, None] * x[place][..., None, :]
-            products += x[place] * y[place]
-            here = np.flatnonzero(until == place)
-            people, whose = np.unique(grid.person[last[here]], return_inverse=True)
-            out[here] = np.linalg.solve(squares[people] + prior, products[people][..., None])[whose, ..., 0]
+        given, (rank, _) = ~np.isnan(self.left)[..., None], self.cohort.rank()
+        x, y = np.where(given, self.situation, 0.0), np.where(given, self.left[..., None], 0.0)
+        out, prior = np.zeros((len(last), *x.shape[1:])), PRIOR * np.eye(x.shape[-1])
+        for asked in _by_person(self.cohort, last):
+            after, whose = np.unique(last[asked], return_inverse=True)
+            first = after[0] - rank[after[0]]
+            own = slice(first, after[-1] + 1)
+            squares = np.cumsum(x[own, :, :, None] * x[own, :, None, :], axis=0)[after - first]
+            products = np.cumsum(x[own] * y[own], axis=0)[after - first]
+            out[asked] = np.linalg.solve(squares + prior, products[..., None])[whose, ..., 0]
         return out
+
+
+def _by_person(cohort: Cohort, last: Ints) -> list[Ints]:
+    """Who of those that see rows `last` (not NONE) are the same person."""
+    told = np.flatnonzero(last != NONE)
+    told = told[np.argsort(last[told], kind="stable")]  # people's rows lie side by side
+    starts = np.flatnonzero(np.diff(cohort.person[last[told]])) + 1
+    return np.split(told, starts) if len(told) else []
 
 
 def _situation(cohort: Cohort, past: History, ahead: Forecast, relation: Floats) -> Floats:

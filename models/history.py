@@ -121,10 +121,9 @@ def ewma_after(cohort: Cohort, rates: tuple[float, ...]) -> Floats:
     rate = np.array(rates)
     out = np.full((*answers.shape[:3], len(rates)), np.nan)
     state = np.full(out.shape[1:], np.nan)
-    for place in range(grid.longest):
-        now = answers[place]
+    for place, (now, given) in enumerate(zip(answers, ~np.isnan(answers), strict=True)):
         moved = np.where(np.isnan(state), now, state + rate * (now - state))
-        state = np.where(np.isnan(now), state, moved)
+        state = np.where(given, moved, state)
         out[place] = state
     return grid.gather(out)
 
@@ -176,15 +175,16 @@ def _last_after(cohort: Cohort) -> dict[str, Floats]:
     """The LAST latest answers after each row and their times (µs), the latest first."""
     grid = Grid.of(cohort)
     answers = grid.spread(cohort.answers)
-    times = grid.spread(cohort.time_us.astype(float))
-    shape = (*answers.shape[1:], LAST)
-    value, time = np.full(shape, np.nan), np.full(shape, np.nan)
-    values, at = np.full((grid.longest, *shape), np.nan), np.full((grid.longest, *shape), np.nan)
-    for place in range(grid.longest):
-        now = answers[place]
-        fresh = ~np.isnan(now)[..., None]
-        when = np.broadcast_to(times[place][:, None], now.shape)
-        value = np.where(fresh, np.concatenate([now[..., None], value[..., :-1]], -1), value)
-        time = np.where(fresh, np.concatenate([when[..., None], time[..., :-1]], -1), time)
-        values[place], at[place] = value, time
-    return {"last": grid.gather(values), "time": grid.gather(at)}
+    times = np.broadcast_to(grid.spread(cohort.time_us.astype(float))[..., None], answers.shape)
+    given = ~np.isnan(answers)
+    order, count = np.argsort(~given, axis=0, kind="stable"), np.cumsum(given, axis=0)  # places of answers come first
+    out = {
+        "last": np.full((*cohort.answers.shape, LAST), np.nan),
+        "time": np.full((*cohort.answers.shape, LAST), np.nan),
+    }
+    for back in range(LAST):
+        place = np.take_along_axis(order, np.maximum(count - 1 - back, 0), axis=0)
+        for name, values in (("last", answers), ("time", times)):
+            then = np.where(count > back, np.take_along_axis(values, place, axis=0), np.nan)
+            out[name][..., back] = grid.gather(then)
+    return out

@@ -18,7 +18,7 @@ from models.history import Grid
 FEWEST = 30  # held-out answers below which an item uses all items' residuals
 TAIL, USUALLY = 0.1, 2.06  # so many errors are larger than so many times the mean error, if errors are normal
 QUICK, PATIENT = 40.0, 200.0  # an answer moves a person's width by QUICK / (PATIENT + answers so far)
-NARROWEST, WIDEST = np.exp(-1.5), np.exp(1.5)
+LEAST, MOST = -1.5, 1.5  # logarithms of how narrow and how wide a person's intervals become
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,13 @@ def own_width(cohort: Cohort, off: Floats) -> Floats:
     """
     grid = Grid.of(cohort)
     laid, width = grid.spread(off), np.ones((grid.longest, grid.people))
-    log, answers = np.zeros(grid.people), np.zeros(grid.people)
+    given = (~np.isnan(laid)).sum(2)
+    expected, patience = TAIL * given, PATIENT + np.cumsum(given, axis=0)
+    log, now = np.zeros(grid.people), np.ones(grid.people)
     for place, errors in enumerate(laid):
-        given = ~np.isnan(errors)
-        beyond = (errors > USUALLY * np.exp(log)[:, None]).sum(1) - TAIL * given.sum(1)
-        answers += given.sum(1)
-        log = np.clip(log + QUICK * beyond / (PATIENT + answers), np.log(NARROWEST), np.log(WIDEST))
-        width[place] = np.exp(log)
+        beyond = (errors > USUALLY * now[:, None]).sum(1) - expected[place]
+        log = np.minimum(np.maximum(log + QUICK * beyond / patience[place], LEAST), MOST)
+        width[place] = now = np.exp(log)
     return grid.gather(width)
 
 

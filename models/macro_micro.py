@@ -185,7 +185,8 @@ class MacroMicro:
         """What the network alone says, (rows, items) in units of the span."""
         if self.network is None:
             return inputs.baseline.double().numpy()
-        self.network.eval()
+        if self.network.training:
+            self.network.eval()
         with torch.inference_mode(), torch_threads():  # one thread: for few rows more only wait for each other
             parts = [self.network(inputs.take(chunk)) for chunk in torch.split(torch.arange(len(inputs)), CHUNK)]
         return torch.cat(parts).double().numpy() if parts else np.zeros((0, len(self.items)))
