@@ -35,7 +35,7 @@ from models.standardise import learn
 from models.state_space import fit_population
 from models.threads import torch_threads
 from models.training import Progress, Training
-from models.worth import of_no_use
+from models.worth import more_than_a_mean, of_no_use
 
 FEWEST_PRESENT = 20  # moments that a modality needs to be learned from
 
@@ -134,6 +134,10 @@ def _learn(material: _Material, held: Held, checkpoint: Path | None, progress: P
     network.load_state_dict(best)
     model.network = Ensemble([network])
     material.mix(held)
+    if not material.tells_of_moments(held.check):
+        model.network, model.forest, model.mixes = None, None, {}
+        model.note = "held-back answers are told by who gives them, not when; the personal baseline is kept"
+        return
     model.unused = material.unused(held.check)
     if model.unused:
         model.note = f"not read, because held-back answers are estimated as well without: {', '.join(model.unused)}"
@@ -232,6 +236,13 @@ class _Material:
         """Trees grown on some rows, as both views see them."""
         settings = self.model.settings
         return grow(self.trained, self.unit, rows, rounds=settings.trees, seed=settings.seed)
+
+    def tells_of_moments(self, rows: Mask) -> bool:
+        """Whether estimates of some rows tell more of them than the means of people's earlier answers do."""
+        view, cohort = self.views[ONLINE], self.cohort
+        said = self.model.estimate(view.inputs.take(_index(rows)))
+        means = (view.past.history(view.seen, np.flatnonzero(rows)).mean - cohort.low) / cohort.span
+        return more_than_a_mean(said, means, self.unit[rows], cohort.person[rows])
 
     def unused(self, rows: Mask) -> tuple[str, ...]:
         """Modalities that estimates of some rows are as good without."""

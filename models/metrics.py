@@ -48,6 +48,15 @@ def ccc(total: Sums) -> Floats:
     return np.asarray(np.where(spread > 1e-12, 2 * covariance / np.where(spread > 1e-12, spread, 1.0), np.nan))
 
 
+def correlation(total: Sums) -> Floats:
+    """Pearson's r from sums, (…, 7) → (…); 0 without any variance on either side, NaN without answers."""
+    n = np.where(total[..., N] > 1, total[..., N], np.nan)
+    var_p, var_y = total[..., PP] - total[..., P] ** 2 / n, total[..., YY] - total[..., Y] ** 2 / n
+    flat = (var_p <= 1e-9) | (var_y <= 1e-9)
+    covariance = total[..., PY] - total[..., P] * total[..., Y] / n
+    return np.asarray(np.where(flat, 0.0, covariance / np.sqrt(np.where(flat, 1.0, var_p * var_y))))
+
+
 def mae(total: Sums) -> Floats:
     """Mean absolute error from sums, (…, 7) → (…), in scale units."""
     return np.asarray(total[..., ABS] / np.where(total[..., N] > 0, total[..., N], np.nan))

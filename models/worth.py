@@ -1,9 +1,14 @@
-"""Which modalities a model is better off without, decided on held-back answers before its members are trained.
+"""What a model is better off without, decided on held-back answers before its members are trained.
 
-A modality that says nothing of how people feel still moves what trees and network say: estimates then follow noise,
-which spreads them a little and makes them worse. So each has to show its worth: leaving it out must cost more than one
-standard error over people, else the smaller model is taken (the one-standard-error rule of Breiman et al. 1984). One
-is left out at a time, the least useful first, because two that say the same can stand in for each other.
+First the whole correction. Answers in random order can only be estimated by who gives them; a network and trees then
+still gain CCC over a personal mean, by spreading estimates, and spare error, by saying medians. Neither is knowledge of
+a moment. So estimates must correlate with answers more than the means of each person's earlier ones do, which no spread
+can bring about, or the personal baseline is kept.
+
+Then each modality. One that says nothing of how people feel still moves what trees and network say: estimates then
+follow noise, which spreads them a little and makes them worse. So each has to show its worth: leaving it out must cost
+more than one standard error over people, else the smaller model is taken (the one-standard-error rule of Breiman et al.
+1984). One is left out at a time, the least useful first, because two that say the same can stand in for each other.
 """
 
 from __future__ import annotations
@@ -15,6 +20,7 @@ import numpy as np
 from models.cohort import Floats, Ints
 from models.inputs import Inputs
 from models.macro_micro import MacroMicro, view_name
+from models.metrics import correlation, sums
 
 FEWEST_PEOPLE = 5  # with held-back answers, below which nothing is told and nothing left out
 STANDARD_ERRORS = 1.0
@@ -44,6 +50,28 @@ def of_no_use(model: MacroMicro, views: Mapping[str, Inputs], unit: Floats, pers
         rest.remove(least)
         out.append(least)
     return tuple(out)
+
+
+def more_than_a_mean(estimates: Floats, means: Floats, unit: Floats, person: Ints) -> bool:
+    """Whether estimates of held-back rows tell more than who gives the answers; also with too few people to tell.
+
+    Args:
+        estimates: (rows, items).
+        means: (rows, items) of the person's earlier answers, NaN before the first.
+        unit: the answers (rows, items), NaN where there is none; all three in units of the span.
+        person: (rows,) who gave them.
+    """
+    people, person = np.unique(person, return_inverse=True)
+    if len(people) < FEWEST_PEOPLE:
+        return True
+    known = np.where(np.isnan(means), np.nan, unit)
+    each, usual = (sums(said, known, person, len(people)) for said in (estimates, means))
+    gain, without = (
+        np.nanmean(correlation(ours) - correlation(theirs), axis=-1)
+        for ours, theirs in ((each.sum(0), usual.sum(0)), (each.sum(0) - each, usual.sum(0) - usual))
+    )
+    error = np.sqrt((len(people) - 1) * np.var(without))  # jackknife over people
+    return bool(gain > STANDARD_ERRORS * error)
 
 
 def _errors(model: MacroMicro, views: Mapping[str, Inputs], unit: Floats, person: Ints) -> Floats:

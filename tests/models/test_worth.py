@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from models.cohort import Cohort
+from models.controls import permuted
 from models.fitting import fit
+from models.history import history
 from models.macro_micro import MacroMicro
 from models.packaging import load, save
 from models.settings import Settings
-from models.worth import of_no_use
+from models.worth import more_than_a_mean, of_no_use
 from tests.models.people import made_up
 
 QUICK = Settings(max_epochs=12, patience=12, width=16, layers=1, batch=128, threads=1, trees=30)
@@ -57,3 +59,19 @@ def test_with_few_people_nothing_is_told() -> None:
     model = fit(few, QUICK)
     assert model.unused == ()
     assert of_no_use(model, {}, few.answers, few.person) == ()
+
+
+def test_what_only_spreads_estimates_tells_no_more_than_a_mean() -> None:
+    cohort = made_up(people=20, days=8)
+    means = history(cohort).mean
+    told = cohort.labelled & ~np.isnan(means).any(1)
+    spread, answers, whose = 50 + 1.5 * (means[told] - 50), cohort.answers[told], cohort.person[told]
+    assert not more_than_a_mean(spread / 100, means[told] / 100, answers / 100, whose)
+    assert more_than_a_mean((0.8 * spread + 0.2 * answers) / 100, means[told] / 100, answers / 100, whose)
+
+
+def test_answers_in_random_order_leave_the_baseline() -> None:
+    model = fit(permuted(made_up(people=20, days=8, coupling=1.5)), QUICK)
+    assert model.network is None
+    assert model.forest is None
+    assert "who gives them" in model.note or "no correction" in model.note
