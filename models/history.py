@@ -65,7 +65,7 @@ def seen_before(cohort: Cohort, visible: Mask, seen: Ints) -> Ints:
 
 @dataclass(frozen=True)
 class Grid:
-    """Rows laid out as (people, places), so that one loop over places serves all people."""
+    """Rows laid out as (places, people), so that one loop over places serves all people who have rows."""
 
     person: Ints
     place: Ints
@@ -76,7 +76,8 @@ class Grid:
     def of(cls, cohort: Cohort) -> Grid:
         """The layout of a cohort."""
         rank, _ = cohort.rank()
-        return cls(cohort.person, rank, len(cohort.participants), int(rank.max(initial=-1)) + 1)
+        person = np.cumsum(rank == 0) - 1
+        return cls(person, rank, int(person.max(initial=-1)) + 1, int(rank.max(initial=-1)) + 1)
 
     def spread(self, values: Floats) -> Floats:
         """(rows, …) as (places, people, …), NaN where a person has no such row."""

@@ -69,9 +69,9 @@ def fit_population(cohort: Cohort, train: Mask, iterations: int = 25) -> Populat
     rows = cohort.take(np.flatnonzero(train & cohort.labelled & (rank < LONGEST)))
     if len(rows) < FEWEST:
         return start
-    grid, used = Grid.of(rows), np.unique(rows.person)
-    laid = grid.spread(rows.answers)[:, used]
-    answers, gaps = torch.tensor(laid), torch.tensor(_gaps(laid, grid.spread(rows.time_us / HOUR_US)[:, used]))
+    grid = Grid.of(rows)
+    laid = grid.spread(rows.answers)
+    answers, gaps = _people_first(laid), _people_first(_gaps(laid, grid.spread(rows.time_us / HOUR_US)))
     origin = _raw(start)
     shift = torch.zeros_like(origin, requires_grad=True)
     width = torch.ones_like(origin)
@@ -88,6 +88,11 @@ def fit_population(cohort: Cohort, train: Mask, iterations: int = 25) -> Populat
     optimiser.step(closure)  # type: ignore[no-untyped-call]
     fitted = (origin + shift * width).detach()
     return _population(fitted) if bool(torch.isfinite(fitted).all()) else start
+
+
+def _people_first(laid: Floats) -> Tensor:
+    """(places, people, …) whose people lie one after the other in memory: the last digits of sums hang on it."""
+    return torch.from_numpy(np.ascontiguousarray(laid.swapaxes(0, 1))).transpose(0, 1)
 
 
 def _raw(p: Population) -> Tensor:
@@ -163,24 +168,22 @@ def filtered(p: Population, cohort: Cohort) -> Filtered:
     grid = Grid.of(cohort)
     laid, times = grid.spread(cohort.answers), grid.spread(cohort.time_us / HOUR_US)
     answered = ~np.isnan(laid)
-    # What needs no state is done for all places at once; between answers nothing moves (gap 0).
-    decay = np.exp(-_gaps(laid, times)[..., None] * p.rate_h)
-    shrink, grow = decay[..., None] * decay[..., None, :], ((1 - decay**2) * p.var)[..., None] * np.eye(PARTS)
+    # What needs no state is done for all places at once; between answers nothing moves (gap 0). Parts come first, so
+    # that each step is one over people and items.
+    var, one = p.var.T[:, None], np.eye(PARTS)[:, :, None, None]
+    decay = np.exp(-_gaps(laid, times)[:, None] * p.rate_h.T[:, None])
+    shrink, grow = decay[:, :, None] * decay[:, None], ((1 - decay**2) * var)[:, :, None] * one
     gone = np.where(answered, np.nan_to_num(laid) - p.mean, 0.0)
-    state, spread = np.zeros(decay.shape), np.zeros((*decay.shape, PARTS))
-    now, width = np.zeros(decay.shape[1:]), p.var[..., None] * np.eye(PARTS)
+    state, spread = np.zeros(decay.shape), np.zeros(shrink.shape)
+    now, width = np.zeros(decay.shape[1:]), var[:, None] * one
     for place, known in enumerate(answered):
         now, width = decay[place] * now, width * shrink[place] + grow[place]
-        reach = _over_parts(width)
-        gain = reach * (known / (_over_parts(reach) + p.noise_var))[..., None]
-        state[place] = now = now + gain * (gone[place] - _over_parts(now))[..., None]
-        spread[place] = width = width - gain[..., None] * reach[..., None, :]
-    return Filtered(grid.gather(state), grid.gather(spread), grid.gather(_latest(laid, times)))
-
-
-def _over_parts(values: Floats) -> Floats:
-    """The sum over the last axis: of so few numbers quicker than `sum`, with the same digits."""
-    return np.asarray(values[..., 0] + values[..., 1] + values[..., 2])
+        reach = np.add.reduce(width, 1)
+        gain = reach * (known / (np.add.reduce(reach) + p.noise_var))
+        state[place] = now = now + gain * (gone[place] - np.add.reduce(now))
+        spread[place] = width = width - gain[:, None] * reach
+    parts_last = np.moveaxis(state, 1, -1), np.moveaxis(spread, (1, 2), (-2, -1))
+    return Filtered(*(grid.gather(values) for values in parts_last), grid.gather(_latest(laid, times)))
 
 
 def forecast(p: Population, cohort: Cohort, seen: Ints | None = None, after: Filtered | None = None) -> Forecast:
