@@ -3,7 +3,7 @@
 First the whole correction. Answers in random order can only be estimated by who gives them; a network and trees then
 still gain CCC over a personal mean, by spreading estimates, and spare error, by saying medians. Neither is knowledge of
 a moment. So estimates must correlate with answers more than the means of each person's earlier ones do, which no spread
-can bring about, or the personal baseline is kept.
+can bring about; otherwise the personal baseline is kept.
 
 Then each modality. One that says nothing of how people feel still moves what trees and network say: estimates then
 follow noise, which spreads them a little and makes them worse. So each has to show its worth: leaving it out must cost
@@ -20,7 +20,7 @@ import numpy as np
 from models.cohort import Floats, Ints
 from models.inputs import Inputs
 from models.macro_micro import MacroMicro, view_name
-from models.metrics import correlation, sums
+from models.metrics import correlation, sums_over_all
 
 FEWEST_PEOPLE = 5  # with held-back answers, below which nothing is told and nothing left out
 STANDARD_ERRORS = 1.0
@@ -61,17 +61,11 @@ def more_than_a_mean(estimates: Floats, means: Floats, unit: Floats, person: Int
         unit: the answers (rows, items), NaN where there is none; all three in units of the span.
         person: (rows,) who gave them.
     """
-    people, person = np.unique(person, return_inverse=True)
-    if len(people) < FEWEST_PEOPLE:
+    if len(np.unique(person)) < FEWEST_PEOPLE:
         return True
     known = np.where(np.isnan(means), np.nan, unit)
-    each, usual = (sums(said, known, person, len(people)) for said in (estimates, means))
-    gain, without = (
-        np.nanmean(correlation(ours) - correlation(theirs), axis=-1)
-        for ours, theirs in ((each.sum(0), usual.sum(0)), (each.sum(0) - each, usual.sum(0) - usual))
-    )
-    error = np.sqrt((len(people) - 1) * np.var(without))  # jackknife over people
-    return bool(gain > STANDARD_ERRORS * error)
+    ours, theirs = (correlation(sums_over_all(said, known)) for said in (estimates, means))
+    return bool(np.nanmean(ours - theirs) > 0)
 
 
 def _errors(model: MacroMicro, views: Mapping[str, Inputs], unit: Floats, person: Ints) -> Floats:
