@@ -27,7 +27,7 @@ FEWEST = 100  # answers, below which no tree grows
 ALL = -1  # in place of an item
 OF_ALL = {"learning_rate": 0.08, "max_leaf_nodes": 31, "min_samples_leaf": 100, "l2_regularization": 5.0}
 OF_ONE = {"learning_rate": 0.05, "max_leaf_nodes": 15, "min_samples_leaf": 40, "l2_regularization": 1.0}
-ROWS = 256  # rows at once: bounds memory
+ROWS = 64  # rows at once: bounds memory
 
 Places = NDArray[np.int32]
 Table = NDArray[np.float32]

@@ -80,10 +80,15 @@ class Habits:
             after, whose = np.unique(last[asked], return_inverse=True)
             first = after[0] - rank[after[0]]
             own = slice(first, after[-1] + 1)
-            squares = np.cumsum(x[own, :, :, None] * x[own, :, None, :], axis=0)[after - first]
-            products = np.cumsum(x[own] * y[own], axis=0)[after - first]
+            squares = _sums(x[own, :, :, None] * x[own, :, None, :], after - first)
+            products = _sums(x[own] * y[own], after - first)
             out[asked] = np.linalg.solve(squares + prior, products[..., None])[whose, ..., 0]
         return out
+
+
+def _sums(values: Floats, until: Ints) -> Floats:
+    """Sums of the rows up to and with each of `until`, (…, …)."""
+    return values[: until[0] + 1].sum(0)[None] if len(until) == 1 else np.cumsum(values, axis=0)[until]
 
 
 def _by_person(cohort: Cohort, last: Ints) -> list[Ints]:

@@ -174,18 +174,16 @@ def _sums_after(cohort: Cohort) -> dict[str, Floats]:
 
 def _last_after(cohort: Cohort) -> dict[str, Floats]:
     """The LAST latest answers after each row and their times (µs), the latest first."""
-    grid = Grid.of(cohort)
-    answers = grid.spread(cohort.answers)
-    times = np.broadcast_to(grid.spread(cohort.time_us.astype(float))[..., None], answers.shape)
-    given = ~np.isnan(answers)
-    order, count = np.argsort(~given, axis=0, kind="stable"), np.cumsum(given, axis=0)  # places of answers come first
-    out = {
-        "last": np.full((*cohort.answers.shape, LAST), np.nan),
-        "time": np.full((*cohort.answers.shape, LAST), np.nan),
-    }
-    for back in range(LAST):
-        place = np.take_along_axis(order, np.maximum(count - 1 - back, 0), axis=0)
-        for name, values in (("last", answers), ("time", times)):
-            then = np.where(count > back, np.take_along_axis(values, place, axis=0), np.nan)
-            out[name][..., back] = grid.gather(then)
+    rank, _ = cohort.rank()
+    first, back = np.arange(len(cohort)) - rank, np.arange(LAST)
+    out = {name: np.full((*cohort.answers.shape, LAST), np.nan) for name in ("last", "time")}
+    for item, answers in enumerate(cohort.answers.T):
+        given = ~np.isnan(answers)
+        count, rows = np.cumsum(given), np.flatnonzero(given)
+        if len(rows):
+            place = count[:, None] - 1 - back
+            known = place >= (count - given)[first][:, None]  # answers of people before this one
+            which = rows[np.maximum(place, 0)]
+            for name, values in (("last", answers), ("time", cohort.time_us)):
+                out[name][:, item] = np.where(known, values[which], np.nan)
     return out

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -51,6 +52,14 @@ class Inputs:
             {m: v[rows] for m, v in self.values.items()},
             {m: v[rows] for m, v in self.masks.items()},
         )
+
+    @cached_property
+    def measured(self) -> dict[str, tuple[Tensor, Tensor]]:
+        """Of each modality its values and mask side by side (rows, 2 · features), and whether any is there (rows,)."""
+        return {
+            name: (torch.cat([values, self.masks[name].to(values.dtype)], 1), self.masks[name].any(1))
+            for name, values in self.values.items()
+        }
 
     @property
     def answered(self) -> Mask:

@@ -27,7 +27,7 @@ from models.standardise import Standard
 from models.state_space import Forecast, Population
 from models.threads import torch_threads
 
-CHUNK = 4096  # rows per forward pass: bounds memory
+CHUNK = 1024  # rows per forward pass: bounds memory
 NEVER = np.iinfo(np.int64).min  # before any answer, UTC µs
 ONLINE, NIGHTLY, NEWCOMER = VIEWS = "online", "nightly", "newcomer"
 
@@ -185,8 +185,6 @@ class MacroMicro:
         """What the network alone says, (rows, items) in units of the span."""
         if self.network is None:
             return inputs.baseline.double().numpy()
-        if self.network.training:
-            self.network.eval()
         with torch.inference_mode(), torch_threads():  # one thread: for few rows more only wait for each other
             parts = [self.network(inputs.take(chunk)) for chunk in torch.split(torch.arange(len(inputs)), CHUNK)]
         return torch.cat(parts).double().numpy() if parts else np.zeros((0, len(self.items)))

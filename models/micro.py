@@ -103,8 +103,7 @@ class Micro(nn.Module):
 
     def _summary(self, inputs: Inputs, body: nn.Linear) -> Tensor:
         """What slopes are multiplied with, (batch, slopes)."""
-        parts = [t for m in self.names for t in (inputs.values[m], inputs.masks[m].to(inputs.values[m].dtype))]
-        return torch.tanh(body(torch.cat(parts, 1)))
+        return torch.tanh(body(torch.cat([inputs.measured[name][0] for name in self.names], 1)))
 
     def _of(self, values: Tensor, person: Tensor) -> Tensor:
         padded = (

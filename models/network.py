@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from models.inputs import Inputs
 from models.micro import Micro
 from models.settings import Settings
-from models.trunk import Trunk
+from models.trunk import Trunk, Trunks
 
 
 class Network(nn.Module):
@@ -58,6 +58,7 @@ class Ensemble(nn.Module):
     def __init__(self, members: Sequence[Network]) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
+        self._trunks: Trunks | None = None
 
     @property
     def networks(self) -> list[Network]:
@@ -65,8 +66,12 @@ class Ensemble(nn.Module):
         return [member for member in self.members if isinstance(member, Network)]
 
     def forward(self, inputs: Inputs) -> Tensor:
-        """Mean prediction, (batch, items)."""
-        return torch.stack([member(inputs) for member in self.members]).mean(0)
+        """Mean prediction without dropout, (batch, items)."""
+        if self._trunks is None or not self._trunks.current:
+            self._trunks = Trunks([network.trunk for network in self.networks])
+        tokens = self._trunks(inputs)
+        said = [network.read_out(own, inputs) for network, own in zip(self.networks, tokens, strict=True)]
+        return torch.stack(said).mean(0)
 
 
 def macro_only(inputs: Inputs, people: int) -> Inputs:

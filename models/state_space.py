@@ -182,8 +182,8 @@ def filtered(p: Population, cohort: Cohort) -> Filtered:
         gain = reach * (known / (np.add.reduce(reach) + p.noise_var))
         state[place] = now = now + gain * (gone[place] - np.add.reduce(now))
         spread[place] = width = width - gain[:, None] * reach
-    parts_last = np.moveaxis(state, 1, -1), np.moveaxis(spread, (1, 2), (-2, -1))
-    return Filtered(*(grid.gather(values) for values in parts_last), grid.gather(_latest(laid, times)))
+    state, spread = np.moveaxis(state, 1, -1), np.moveaxis(spread, (1, 2), (-2, -1))
+    return Filtered(grid.gather(state), grid.gather(spread), grid.gather(_latest(laid, times)))
 
 
 def forecast(p: Population, cohort: Cohort, seen: Ints | None = None, after: Filtered | None = None) -> Forecast:

@@ -11,7 +11,7 @@ from models.history import seen_online
 from models.inputs import Inputs, Past, build
 from models.losses import absolute, concordance
 from models.metrics import pooled_ccc
-from models.network import Network, macro_only
+from models.network import Ensemble, Network, macro_only
 from models.settings import Settings
 from models.standardise import learn
 from models.state_space import moments
@@ -52,6 +52,21 @@ def test_a_prediction_does_not_depend_on_who_else_is_in_the_batch(inputs: Inputs
     for row in (0, 17, 55):
         alone = network(inputs.take(torch.tensor([row])))
         torch.testing.assert_close(alone[0], together[row], rtol=1e-4, atol=1e-5)
+
+
+def test_several_in_one_pass_say_the_mean_of_what_each_says_also_after_one_has_changed(inputs: Inputs) -> None:
+    members = [_network() for _ in range(3)]
+    for number, member in enumerate(members[1:], 1):
+        for parameter in member.parameters():
+            torch.nn.init.normal_(parameter, std=0.1 * number)
+    together = Ensemble(members)
+    for _ in range(2):
+        with torch.inference_mode():
+            said, each = together(inputs), torch.stack([member(inputs) for member in members])
+        assert (each[0] - each[1]).abs().max() > 0.01
+        torch.testing.assert_close(said, each.mean(0), rtol=1e-4, atol=1e-5)
+        with torch.no_grad():
+            members[1].trunk.item.mul_(2)
 
 
 def test_training_mode_has_no_batch_statistics_either() -> None:
