@@ -58,11 +58,8 @@ class Forest:
         for first in range(0, len(inputs) if len(self.root) else 0, ROWS):
             rows = slice(first, first + ROWS)
             read = np.concatenate([of_history(inputs, rows), np.repeat(of_body(inputs, rows), items, axis=0)], axis=1)
-            lines = np.arange(len(read)).reshape(-1, items)
-            asked = [lines[:, item] for _, item, _ in self._groups]
-            parts = self._said(read, asked)
-            for (kind, item, _), part in zip(self._groups, parts, strict=True):
-                out[rows, item, kind] += part
+            for (kind, item, _), sums in zip(self._groups, self._sums(read), strict=True):
+                out[rows, item, kind] += sums
         return out
 
     @cached_property
@@ -83,9 +80,10 @@ class Forest:
         """Left and right below each node, side by side."""
         return np.stack([self.left, self.right], axis=1).ravel()
 
-    def _said(self, read: Table, asked: Sequence[Ints]) -> list[Floats]:
-        """Sums over each group's trees of the lines of `read` that it is asked: all go down side by side."""
-        groups = [(roots, lines) for (_, _, roots), lines in zip(self._groups, asked, strict=True)]
+    def _sums(self, read: Table) -> list[Floats]:
+        """Sums over each group's trees, (rows, its items): all trees and lines of `read` go down side by side."""
+        lines = np.arange(len(read)).reshape(-1, len(self.start))
+        groups = [(roots, lines[:, item]) for _, item, roots in self._groups]
         ends = self._ends(
             read.ravel(),
             np.concatenate([np.repeat(lines * read.shape[1], len(roots)) for roots, lines in groups]),

@@ -7,8 +7,8 @@ can bring about; otherwise the personal baseline is kept.
 
 Then each modality. One that says nothing of how people feel still moves what trees and network say: estimates then
 follow noise, which spreads them a little and makes them worse. So each has to show its worth: leaving it out must cost
-more than one standard error over people, else the smaller model is taken (the one-standard-error rule of Breiman et al.
-1984). One is left out at a time, the least useful first, because two that say the same can stand in for each other.
+more than two standard errors over people, else the smaller model is taken. One is left out at a time, the least useful
+first, because two that say the same can stand in for each other.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from models.macro_micro import MacroMicro, view_name
 from models.metrics import correlation, sums_over_all
 
 FEWEST_PEOPLE = 5  # with held-back answers, below which nothing is told and nothing left out
-STANDARD_ERRORS = 1.0
+STANDARD_ERRORS = 2.0
 
 
 def of_no_use(model: MacroMicro, views: Mapping[str, Inputs], unit: Floats, person: Ints) -> tuple[str, ...]:
