@@ -7,8 +7,9 @@ can bring about; otherwise the personal baseline is kept.
 
 Then each modality. One that says nothing of how people feel still moves what trees and network say: estimates then
 follow noise, which spreads them a little and makes them worse. So each has to show its worth: leaving it out must cost
-more than two standard errors over people, else the smaller model is taken. One is left out at a time, the least useful
-first, because two that say the same can stand in for each other.
+more standard errors over people than √log(people), which is what one more parameter must bring (Schwarz 1978) and what
+chance brings the more seldom the more people there are; else the smaller model is taken. One is left out at a time, the
+least useful first, because two that say the same can stand in for each other.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ from models.macro_micro import MacroMicro, view_name
 from models.metrics import correlation, sums_over_all
 
 FEWEST_PEOPLE = 5  # with held-back answers, below which nothing is told and nothing left out
-STANDARD_ERRORS = 2.0
 
 
 def of_no_use(model: MacroMicro, views: Mapping[str, Inputs], unit: Floats, person: Ints) -> tuple[str, ...]:
@@ -44,7 +44,7 @@ def of_no_use(model: MacroMicro, views: Mapping[str, Inputs], unit: Floats, pers
         without = {m: {view: inputs.without(m) for view, inputs in views.items()} for m in rest}
         errors = {m: _errors(model, inputs, unit, person) for m, inputs in without.items()}
         least = min(rest, key=lambda m: _standard_errors(errors[m] - error))
-        if _standard_errors(errors[least] - error) > STANDARD_ERRORS:
+        if _standard_errors(errors[least] - error) > np.sqrt(np.log(len(people))):
             break
         views, error = without[least], errors[least]
         rest.remove(least)
