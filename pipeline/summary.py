@@ -141,6 +141,9 @@ def _show_without(console: Console, without: Mapping[str, Mapping[str, Any]]) ->
         )
         shown.add_row(name.replace("_", " "), *cells, clear)
     console.print(shown)
+    console.print(
+        "0: not read. The tables' model has the first four fifths of the answers and may read others.", style="dim"
+    )
 
 
 _TITLES = {

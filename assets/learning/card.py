@@ -35,6 +35,10 @@ Parameters from the first four fifths of each person's answers up to the last ni
 later answer predicted from everything before it (P2), or from what was known the evening before (P2N). Intervals are
 over people."""
 
+_TWIN = """\
+0: not read. The tables' model is fitted on the first four fifths of the answers and may read other modalities than this
+version, which is fitted on all."""
+
 _LIMITS = """\
 - **Not a medical device.** Estimates are for research; they are no diagnosis and no ground for treating anybody.
 - A pooled CCC rewards knowing who somebody is: read it beside the CCC within people, the MAE and the personal mean.
@@ -131,7 +135,7 @@ def _without(protocol: str, figures: Mapping[str, float | None]) -> str:
         for name in names
     ]
     heads = ("not measured", "fall of CCC (95 %)", "rise of error, share of the scale (95 %)")
-    return f"### {protocol}, without a modality\n\n" + markdown(heads, rows) if rows else ""
+    return f"### {protocol}, without a modality\n\n{_TWIN}\n\n" + markdown(heads, rows) if rows else ""
 
 
 def _number(value: float | None) -> str:
