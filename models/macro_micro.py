@@ -137,12 +137,14 @@ class MacroMicro:
         cohort, seen = self._known_of(cohort, seen, nightly=nightly)
         chosen, past = _index(cohort, rows), Past.of(cohort, self.population, self.relation)
         whole, fresh = (self.inputs(past, known, chosen) for known in (seen, np.full(len(cohort), NONE)))
-        without = {name: whole.without(name) for name in self.standards}
+        # Taking away what no row has, or what is not read, moves nothing.
+        without = {name: whole.without(name) for name in self.standards if whole.masks[name].any()}
         without["history"] = replace(whole, baseline=fresh.baseline, history=fresh.history, context=fresh.context)
         without["person"] = macro_only(whole, len(self.participants))
         ablated, place = stacked([whole, *without.values()]), np.tile(whole.person.numpy(), len(without) + 1)
         said = np.split(self.estimate(ablated, nightly=nightly, place=place), len(without) + 1)
-        return {name: cohort.span * (said[0] - other) for name, other in zip(without, said[1:], strict=True)}
+        moved = {name: cohort.span * (said[0] - other) for name, other in zip(without, said[1:], strict=True)}
+        return {name: np.zeros_like(said[0]) for name in self.standards} | moved
 
     def inputs(self, past: Past, seen: Ints, rows: Ints | None = None) -> Inputs:
         """What network and trees read of some rows of a cohort, of all by default."""
