@@ -71,6 +71,7 @@ def test_a_body_that_says_nothing_is_told_to_give_no_gain() -> None:
 def test_answers_permuted_within_people_fall_to_the_personal_mean() -> None:
     cohort = permuted(made_up(people=40, days=20, coupling=2.0))
     table = evaluate(cohort, QUICK, ("P2",), draw_count=50).table["P2"]
+    assert table[MODEL]["within_r"] < 0.1
     assert table[MODEL]["pooled_ccc"] == pytest.approx(table["personal_mean"]["pooled_ccc"], abs=0.02)
 
 
