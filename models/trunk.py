@@ -28,11 +28,9 @@ class Block(nn.Module):
 
     def forward(self, tokens: Tensor, present: Tensor) -> Tensor:
         """Tokens (batch, tokens, width), present (batch, tokens) → tokens."""
-        batch, count, width = tokens.shape
-        q, k, v = self.attend(self.before(tokens)).view(batch, count, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         dropout = self.dropout if self.training else 0.0
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=present[:, None, None, :], dropout_p=dropout)
-        tokens = tokens + self._drop(self.out(mixed.transpose(1, 2).reshape(batch, count, width)))
+        mixed = _mixed(self.attend(self.before(tokens)), self.heads, present[:, None, None], dropout)
+        tokens = tokens + self._drop(self.out(mixed))
         return tokens + self._drop(self.narrow(F.gelu(self.widen(self.between(tokens)))))
 
     def _drop(self, x: Tensor) -> Tensor:
@@ -115,11 +113,8 @@ class Trunks:
         return x.expand(len(self.stacked["item"]), *x.shape)
 
     def _block(self, name: str, heads: int, x: Tensor, mask: Tensor) -> Tensor:
-        _, _, count, width = x.shape
-        attended = self._linear(f"{name}.attend", self._norm(f"{name}.before", x))
-        q, k, v = attended.view(-1, count, 3, heads, width // heads).permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        x = x + self._linear(f"{name}.out", mixed.transpose(1, 2).reshape(x.shape))
+        mixed = _mixed(self._linear(f"{name}.attend", self._norm(f"{name}.before", x)), heads, mask)
+        x = x + self._linear(f"{name}.out", mixed)
         return x + self._linear(
             f"{name}.narrow", F.gelu(self._linear(f"{name}.widen", self._norm(f"{name}.between", x)))
         )
@@ -131,6 +126,14 @@ class Trunks:
     def _norm(self, name: str, x: Tensor) -> Tensor:
         weight, bias = self.stacked[f"{name}.weight"], self.stacked[f"{name}.bias"]
         return F.layer_norm(x, x.shape[-1:]) * weight[:, None, None] + bias[:, None, None]
+
+
+def _mixed(attended: Tensor, heads: int, mask: Tensor, dropout: float = 0.0) -> Tensor:
+    """What each token takes from those that are there: (…, tokens, 3 · width) → (…, tokens, width)."""
+    *several, count, triple = attended.shape
+    q, k, v = attended.view(-1, count, 3, heads, triple // 3 // heads).permute(2, 0, 3, 1, 4)
+    mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
+    return mixed.transpose(1, 2).reshape(*several, count, -1)
 
 
 def _versions(parameters: Sequence[Tensor]) -> list[int]:
