@@ -20,7 +20,8 @@ import torch
 from numpy.typing import NDArray
 
 from models.cohort import Floats, Ints, Mask
-from models.inputs import Inputs
+from models.inputs import CONTEXT_WIDTH, HISTORY_WIDTH, Inputs
+from models.leaves import Leaves, Places, Table
 
 LOSSES = MEDIANS, MEANS = "absolute_error", "squared_error"
 FEWEST = 100  # answers, below which no tree grows
@@ -28,9 +29,7 @@ ALL = -1  # in place of an item
 OF_ALL = {"learning_rate": 0.08, "max_leaf_nodes": 31, "min_samples_leaf": 100, "l2_regularization": 5.0}
 OF_ONE = {"learning_rate": 0.05, "max_leaf_nodes": 15, "min_samples_leaf": 40, "l2_regularization": 1.0}
 ROWS = 64  # rows at once: bounds memory
-
-Places = NDArray[np.int32]
-Table = NDArray[np.float32]
+OF_HISTORY = HISTORY_WIDTH + 2 + CONTEXT_WIDTH  # numbers that all trees read, see `of_history`
 
 
 @dataclass(frozen=True)
@@ -57,51 +56,41 @@ class Forest:
         out, items = np.tile(self.start, (len(inputs), 1, 1)), len(self.start)
         for first in range(0, len(inputs) if len(self.root) else 0, ROWS):
             rows = slice(first, first + ROWS)
-            read = np.concatenate([of_history(inputs, rows), np.repeat(of_body(inputs, rows), items, axis=0)], axis=1)
-            for (kind, item, _), sums in zip(self._groups, self._sums(read), strict=True):
-                out[rows, item, kind] += sums
+            told = of_history(inputs, rows)
+            each = self._of_all.say(told).reshape(-1, items, len(self._of_all.value))
+            whole = np.concatenate([told.reshape(-1, items * OF_HISTORY), of_body(inputs, rows)], axis=1)
+            own = self._of_one.say(whole)[:, None]
+            for kind, item, trees in self._groups:
+                if item == ALL:
+                    out[rows, :, kind] += each[..., trees].sum(-1)
+                else:
+                    out[rows, item, kind] += own[..., trees].sum(-1)[:, 0]
         return out
 
     @cached_property
-    def _groups(self) -> list[tuple[int, slice, Places]]:
-        """Loss, items and roots of the trees whose values are summed."""
-        which = np.unique(np.column_stack([self.kind, self.item]), axis=0).tolist()
-        return [
-            (
-                kind,
-                slice(None) if item == ALL else slice(item, item + 1),
-                self.root[(self.kind == kind) & (self.item == item)],
-            )
-            for kind, item in which
-        ]
+    def _of_all(self) -> Leaves:
+        """The trees of all items, which read the history of one."""
+        return self._leaves(self.feature).take(np.flatnonzero(self.item == ALL))
 
     @cached_property
-    def _below(self) -> Places:
-        """Left and right below each node, side by side."""
-        return np.stack([self.left, self.right], axis=1).ravel()
+    def _of_one(self) -> Leaves:
+        """The trees of one item, which read its history among all items' and, after those, the body."""
+        item = np.repeat(self.item, np.diff(np.r_[self.root, len(self.feature)]))
+        before = np.where(self.feature < OF_HISTORY, item, len(self.start) - 1)
+        return self._leaves(self.feature + OF_HISTORY * before).take(np.flatnonzero(self.item != ALL))
 
-    def _sums(self, read: Table) -> list[Floats]:
-        """Sums over each group's trees, (rows, its items): all trees and lines of `read` go down side by side."""
-        lines = np.arange(len(read)).reshape(-1, len(self.start))
-        groups = [(roots, lines[:, item]) for _, item, roots in self._groups]
-        ends = self._ends(
-            read.ravel(),
-            np.concatenate([np.repeat(lines * read.shape[1], len(roots)) for roots, lines in groups]),
-            np.concatenate([np.tile(roots, lines.size) for roots, lines in groups]),
-        )
-        each = np.split(self.value.take(ends), np.cumsum([lines.size * len(roots) for roots, lines in groups])[:-1])
-        return [v.reshape(*lines.shape, -1).sum(-1) for v, (_, lines) in zip(each, groups, strict=True)]
+    def _leaves(self, column: Ints | Places) -> Leaves:
+        return Leaves.of(column, self.threshold, self.left, self.right, self.value, self.root)
 
-    def _ends(self, numbers: Table, row: Ints, ends: Places) -> Places:
-        """The leaf below each of `ends`, read from `row` in `numbers` on; who is at a leaf goes no further."""
-        going, at = np.arange(len(ends)), ends
-        while len(going):
-            right = numbers.take(row + self.feature.take(at)) > self.threshold.take(at)
-            below = self._below.take(2 * at + right)
-            on = np.flatnonzero(below != at)
-            ends[going] = below
-            going, at, row = going.take(on), below.take(on), row.take(on)
-        return ends
+    @cached_property
+    def _groups(self) -> list[tuple[int, int, slice]]:
+        """Loss and item of the trees whose values are summed, and where these lie among all items' or one item's."""
+        groups = []
+        for kind, item in np.unique(np.column_stack([self.kind, self.item]), axis=0).tolist():
+            beside = (self.item == ALL) == (item == ALL)
+            place = np.flatnonzero((self.kind[beside] == kind) & (self.item[beside] == item))
+            groups.append((kind, item, slice(place[0], place[-1] + 1)))
+        return groups
 
 
 def of_history(inputs: Inputs, rows: slice = slice(None)) -> Table:

@@ -50,6 +50,14 @@ class Estimates(Protocol):
         """Upper ends of the intervals."""
 
 
+class Explained(Estimates, Protocol):
+    """… and by what they were moved."""
+
+    @property
+    def moved(self) -> Mapping[str, Floats]:
+        """What each part of what is known moves the estimates by, each (rows, items); empty where nobody asked."""
+
+
 class Predictor(Protocol):
     """What a fitted model must offer to be served."""
 
@@ -65,11 +73,8 @@ class Predictor(Protocol):
     def participants(self) -> Sequence[str]:
         """Everyone it has parameters of."""
 
-    def predict(self, cohort: Cohort, rows: Ints, *, nightly: bool = False) -> Estimates:
-        """Predict some rows of a cohort from what lies before each."""
-
-    def contributions(self, cohort: Cohort, rows: Ints, *, nightly: bool = False) -> Mapping[str, Floats]:
-        """What each part of what is known moves the estimates of some rows by."""
+    def predict(self, cohort: Cohort, rows: Ints, *, nightly: bool = False, why: bool = False) -> Explained:
+        """Predict some rows of a cohort from what lies before each, and `why`."""
 
 
 def parts(features: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
@@ -122,9 +127,8 @@ def _said(model: Predictor, cohort: Cohort, rows: Ints, nightly: Mask) -> dict[s
     out = {name: np.full((len(rows), len(model.items)), np.nan) for name in names}
     for which, by_night in ((~nightly, False), (nightly, True)):
         if which.any():
-            said = model.predict(cohort, rows[which], nightly=by_night)
-            moved = model.contributions(cohort, rows[which], nightly=by_night)
-            for name, values in {"value": said.value, "low": said.low, "high": said.high, **moved}.items():
+            said = model.predict(cohort, rows[which], nightly=by_night, why=True)
+            for name, values in {"value": said.value, "low": said.low, "high": said.high, **said.moved}.items():
                 out[name][which] = values
     return out
 

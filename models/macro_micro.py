@@ -34,11 +34,12 @@ ONLINE, NIGHTLY, NEWCOMER = VIEWS = "online", "nightly", "newcomer"
 
 @dataclass(frozen=True)
 class Prediction:
-    """Estimates with intervals, each (rows, items) in scale units."""
+    """Estimates with intervals, each (rows, items) in scale units; `moved` says by what, where that was asked."""
 
     value: Floats
     low: Floats
     high: Floats
+    moved: dict[str, Floats] = field(default_factory=dict)
 
 
 @dataclass
@@ -92,7 +93,13 @@ class MacroMicro:
         return np.asarray(place[cohort.person])
 
     def predict(
-        self, cohort: Cohort, rows: Ints | Mask | None = None, *, nightly: bool = False, seen: Ints | None = None
+        self,
+        cohort: Cohort,
+        rows: Ints | Mask | None = None,
+        *,
+        nightly: bool = False,
+        seen: Ints | None = None,
+        why: bool = False,
     ) -> Prediction:
         """Estimate every item of some rows.
 
@@ -102,20 +109,20 @@ class MacroMicro:
             nightly: predict as a nightly batch: answers of earlier local days only, this moment's body and voice
                 unknown.
             seen: (rows of the cohort,) the last row that each row sees, where a protocol decides.
+            why: also say what each part of what is known moves the estimates by, see `contributions`.
 
         Raises:
             CohortError: the cohort's items are not the model's.
         """
         cohort, seen = self._known_of(cohort, seen, nightly=nightly)
-        chosen = slice(None) if rows is None else rows
-        past = Past.of(cohort, self.population, self.relation)
-        value = self.values(past, seen, rows, nightly=nightly)
+        chosen, past = _index(cohort, rows), Past.of(cohort, self.population, self.relation)
+        value = self.values(past, seen, chosen, nightly=nightly)
         scale = error_scale(past, seen)[chosen]
         low, high = self.intervals[view_name(nightly=nightly)].around(value, scale, cohort.low, cohort.span)
         if NEWCOMER in self.intervals:
             new = self._places(cohort)[chosen] >= self.macro_people
             low[new], high[new] = self.intervals[NEWCOMER].around(value[new], scale[new], cohort.low, cohort.span)
-        return Prediction(value, low, high)
+        return Prediction(value, low, high, self.contributions(past, seen, chosen, nightly=nightly) if why else {})
 
     def values(self, past: Past, seen: Ints, rows: Ints | Mask | None = None, *, nightly: bool = False) -> Floats:
         """Point estimates of some rows (all by default), (rows, items) in scale units, kept inside the scale."""
@@ -125,18 +132,15 @@ class MacroMicro:
         inputs = self.inputs(past, seen, chosen)
         return np.asarray(cohort.low + cohort.span * self.estimate(inputs, nightly=nightly))
 
-    def contributions(
-        self, cohort: Cohort, rows: Ints | Mask | None = None, *, nightly: bool = False, seen: Ints | None = None
-    ) -> dict[str, Floats]:
-        """What each part of what is known moves the estimates by, each (rows, items) in scale units.
+    def contributions(self, past: Past, seen: Ints, rows: Ints, *, nightly: bool = False) -> dict[str, Floats]:
+        """What each part of what is known moves the estimates of some rows by, each (rows, items) in scale units.
 
         By ablation to the mask: the estimate less what it would be had the modality not been measured (each modality's
         name), had the person never answered (`history`), were the person unknown to the model (`person`). Parts act
-        together, so they need not add up. Arguments as in `predict`.
+        together, so they need not add up.
         """
-        cohort, seen = self._known_of(cohort, seen, nightly=nightly)
-        chosen, past = _index(cohort, rows), Past.of(cohort, self.population, self.relation)
-        whole, fresh = (self.inputs(past, known, chosen) for known in (seen, np.full(len(cohort), NONE)))
+        cohort = past.cohort
+        whole, fresh = (self.inputs(past, known, rows) for known in (seen, np.full(len(cohort), NONE)))
         # Taking away what no row has, or what is not read, moves nothing.
         without = {name: whole.without(name) for name in self.standards if whole.masks[name].any()}
         without["history"] = replace(whole, baseline=fresh.baseline, history=fresh.history, context=fresh.context)

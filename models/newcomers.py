@@ -96,12 +96,11 @@ def _predicted(split: Split, fitted: Fitted) -> Tested:
 
 def together(parts: Sequence[Tested]) -> Tested:
     """Test rows of several folds as one; each row was predicted by the model that had not seen its person."""
-    intervals = [p.interval for p in parts]
-    joined = Prediction(*(np.concatenate([getattr(i, end) for i in intervals]) for end in ("value", "low", "high")))
+    value, low, high = (np.concatenate([getattr(p.interval, end) for p in parts]) for end in ("value", "low", "high"))
     return replace(
         parts[-1],
         rows=np.concatenate([p.rows for p in parts]),
         answers=np.concatenate([p.answers for p in parts]),
         values={name: np.concatenate([p.values[name] for p in parts]) for name in parts[0].values},
-        interval=joined,
+        interval=Prediction(value, low, high),
     )

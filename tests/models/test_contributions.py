@@ -22,7 +22,7 @@ def test_a_modality_contributes_what_its_absence_would_change(fitted: tuple[Macr
     model, cohort = fitted
     masked = {"hrv": cohort.modalities["hrv"].masked(np.ones(len(cohort), dtype=bool))}
     change = model.predict(cohort).value - model.predict(replace(cohort, modalities=masked)).value
-    said = model.contributions(cohort)
+    said = model.predict(cohort, why=True).moved
     assert set(said) == {"hrv", "history", "person"}
     np.testing.assert_allclose(said["hrv"], change, atol=1e-4)
     assert np.abs(change).max() > 0.5
@@ -34,24 +34,24 @@ def test_somebody_new_of_whom_nothing_is_known_has_neither_history_nor_own_param
     model, cohort = fitted
     new = replace(cohort, participants=tuple(f"N{n}" for n in range(len(cohort.participants))))
     first, _ = cohort.rank()
-    said = model.contributions(new, first == 0)
+    said = model.predict(new, first == 0, why=True).moved
     np.testing.assert_allclose(said["history"], 0.0, atol=1e-5)
     np.testing.assert_allclose(said["person"], 0.0, atol=1e-5)
 
 
 def test_history_contributes_to_those_who_answered(fitted: tuple[MacroMicro, Cohort]) -> None:
     model, cohort = fitted
-    assert np.abs(model.contributions(cohort, nightly=True)["history"]).mean() > 1.0
+    assert np.abs(model.predict(cohort, nightly=True, why=True).moved["history"]).mean() > 1.0
 
 
 def test_by_night_the_body_of_the_moment_moves_nothing(fitted: tuple[MacroMicro, Cohort]) -> None:
     model, cohort = fitted
-    np.testing.assert_array_equal(model.contributions(cohort, nightly=True)["hrv"], 0.0)
+    np.testing.assert_array_equal(model.predict(cohort, nightly=True, why=True).moved["hrv"], 0.0)
 
 
 def test_one_row_alone_says_what_it_says_among_others(fitted: tuple[MacroMicro, Cohort]) -> None:
     model, cohort = fitted
     some = np.array([7, 40])
-    alone, among = model.contributions(cohort, some), model.contributions(cohort)
+    alone, among = model.predict(cohort, some, why=True).moved, model.predict(cohort, why=True).moved
     for part, values in alone.items():
         np.testing.assert_allclose(values, among[part][some], atol=1e-4)

@@ -76,8 +76,8 @@ def test_whoever_the_macro_fit_did_not_know_stays_a_newcomer_until_the_next(
     before = np.flatnonzero(new)[0]
     np.testing.assert_array_equal(told.value[before], usual.value[before])  # nothing is known that could be spread
     # What knowing the person is worth is told without the newcomers' spread.
-    person = model.contributions(cohort)["person"]
-    np.testing.assert_array_equal(wide.contributions(cohort)["person"][~new], person[~new])
+    person = model.predict(cohort, why=True).moved["person"]
+    np.testing.assert_array_equal(wide.predict(cohort, why=True).moved["person"][~new], person[~new])
 
 
 def test_a_model_knows_until_when_it_has_whose_answers(cohort: Cohort, macro: MacroMicro) -> None:

@@ -36,7 +36,7 @@ def test_what_helps_is_read_and_what_does_not_is_left_out(cohort: Cohort, model:
     assert model.network is not None
     assert model.unused == ("voice",)
     assert "voice" in model.note
-    parts = model.contributions(cohort)
+    parts = model.predict(cohort, why=True).moved
     assert not parts["voice"].any()
     assert np.abs(parts["hrv"]).max() > 1.0
 
