@@ -22,7 +22,8 @@ from models.cohort import Cohort, Floats, Ints, Mask
 from models.history import ewma_after, history, seen_online, select
 from models.metrics import pooled_ccc
 from models.mixed import MixedModel
-from models.state_space import Population, fit_population, forecast, moments
+from models.population import fit_population, moments
+from models.state_space import Population, forecast
 from models.trees import Trees
 
 ALPHAS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)

@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from models.errors import CohortError
 
 Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 

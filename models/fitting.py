@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from models.baselines import Ewma
+from models.batch import Batch
 from models.cohort import Cohort, Floats, Ints, Mask
 from models.forest import Forest, grow
 from models.habits import related
@@ -28,11 +29,11 @@ from models.intervals import calibrate
 from models.macro_micro import NEVER, NEWCOMER, NIGHTLY, ONLINE, MacroMicro, error_scale
 from models.metrics import mae, pooled_ccc, sums_over_all
 from models.mix import choose, choose_for_newcomers
-from models.network import Ensemble, Network, macro_only
+from models.network import Network, together
+from models.population import fit_population
 from models.protocols import nightly_view
 from models.settings import Settings
 from models.standardise import learn
-from models.state_space import fit_population
 from models.threads import torch_threads
 from models.training import Progress, Training
 from models.worth import more_than_a_mean, of_no_use
@@ -124,7 +125,7 @@ def _learn(material: _Material, held: Held, checkpoint: Path | None, progress: P
     model, everything = material.model, material.cohort.labelled
     network = material.network(model.settings.seed)
     training = material.training(network, held.learn)
-    checks = [_Check.of(v.take(_index(held.check)), material.unit[held.check]) for v in material.trained]
+    checks = [_Check.of(v.take(held.check), material.unit[held.check]) for v in material.trained]
     start = fmean(c.untouched for c in checks)
     best = training.choose(lambda n: fmean(c.score(n) for c in checks), start, _under(checkpoint, "choose"), progress)
     model.curve = training.curve
@@ -132,7 +133,7 @@ def _learn(material: _Material, held: Held, checkpoint: Path | None, progress: P
         model.note = "no correction beat the personal baseline on held-back answers; the baseline is kept"
         return
     network.load_state_dict(best)
-    model.network = Ensemble([network])
+    model.network = together([network], model.settings.heads)
     material.mix(held)
     if not material.tells_of_moments(held.check):
         model.network, model.forest, model.mixes = None, None, {}
@@ -150,7 +151,7 @@ def _learn(material: _Material, held: Held, checkpoint: Path | None, progress: P
         again = material.training(network, everything)
         network.load_state_dict(again.train(training.best_epoch, _under(checkpoint, f"member{member}"), progress))
         members.append(network)
-    model.network = Ensemble(members or [network])
+    model.network = together(members or [network], model.settings.heads)
     if model.mixes:
         model.forest = material.forest(everything)
 
@@ -185,7 +186,7 @@ class _Material:
         views = {name: _View(past, seen, model.inputs(past, seen)) for name, (past, seen) in known.items()}
         # Of a newcomer nothing is known but the answers shown.
         shown = seen_as_newcomer(cohort, model.settings.seed)
-        views[NEWCOMER] = _View(online, shown, macro_only(model.inputs(online, shown), len(model.participants)))
+        views[NEWCOMER] = _View(online, shown, model.inputs(online, shown).of_strangers(len(model.participants)))
         return cls(model, cohort, views, (cohort.answers - cohort.low) / cohort.span)
 
     def without(self, modalities: Sequence[str]) -> _Material:
@@ -210,7 +211,7 @@ class _Material:
             used = held.check & view.inputs.answered if name == NEWCOMER else held.check
             if not used.any():
                 continue
-            rows = view.inputs.take(_index(used))
+            rows = view.inputs.take(used)
             usual = Ewma().fit(view.cohort, held.learn, view.seen).predict(view.cohort, view.seen)[used]
             reference = (usual - self.cohort.low) / self.cohort.span
             chosen = choose_for_newcomers if name == NEWCOMER else choose
@@ -220,7 +221,7 @@ class _Material:
         """Interval widths from held-back rows, in every view."""
         low, span = self.cohort.low, self.cohort.span
         for name, view in self.views.items():
-            value = low + span * self.model.estimate(view.inputs.take(_index(rows)), nightly=name == NIGHTLY)
+            value = low + span * self.model.estimate(view.inputs.take(rows), nightly=name == NIGHTLY)
             scale = error_scale(view.past, view.seen)[rows]
             self.model.intervals[name] = calibrate(
                 value, scale, self.cohort.answers[rows], self.model.settings.coverage
@@ -240,19 +241,19 @@ class _Material:
     def tells_of_moments(self, rows: Mask) -> bool:
         """Whether estimates of some rows tell more of them than the means of people's earlier answers do."""
         view, cohort = self.views[ONLINE], self.cohort
-        said = self.model.estimate(view.inputs.take(_index(rows)))
+        said = self.model.estimate(view.inputs.take(rows))
         means = (view.past.history(view.seen, np.flatnonzero(rows)).mean - cohort.low) / cohort.span
         return more_than_a_mean(said, means, self.unit[rows], cohort.person[rows])
 
     def unused(self, rows: Mask) -> tuple[str, ...]:
         """Modalities that estimates of some rows are as good without."""
-        views = {name: self.views[name].inputs.take(_index(rows)) for name in (ONLINE, NIGHTLY)}
+        views = {name: self.views[name].inputs.take(rows) for name in (ONLINE, NIGHTLY)}
         return of_no_use(self.model, views, self.unit[rows], self.cohort.person[rows])
 
     def training(self, network: Network, rows: Mask) -> Training:
         """Training on some rows, errors told relative to the baseline's on them."""
-        online, nightly = (v.take(_index(rows)) for v in self.trained)
-        usual = _mean_error(online.baseline.double().numpy(), self.unit[rows])
+        online, nightly = (v.take(rows) for v in self.trained)
+        usual = _mean_error(online.baseline.astype(np.float64), self.unit[rows])
         return Training(network, (online, nightly), self.unit[rows], usual, self.model.settings)
 
 
@@ -264,21 +265,21 @@ def _under(folder: Path | None, name: str) -> Path | None:
 class _Check:
     """Scores a network on held-back answers: mean CCC minus mean error relative to the baseline's."""
 
-    inputs: Inputs
+    batch: Batch
     answers: Floats
     usual: float
     untouched: float
 
     @classmethod
     def of(cls, inputs: Inputs, answers: Floats) -> _Check:
-        start = inputs.baseline.double().numpy()
+        start = inputs.baseline.astype(np.float64)
         usual = float(np.nanmean(_errors(start, answers)))
-        return cls(inputs, answers, usual, _score(start, answers, usual))
+        return cls(Batch.of(inputs), answers, usual, _score(start, answers, usual))
 
     def score(self, network: Network) -> float:
         network.eval()
         with torch.inference_mode():
-            return _score(network(self.inputs).double().numpy(), self.answers, self.usual)
+            return _score(network(self.batch).double().numpy(), self.answers, self.usual)
 
 
 def _mean_error(values: Floats, answers: Floats) -> Floats:
@@ -293,7 +294,3 @@ def _errors(values: Floats, answers: Floats) -> Floats:
 def _score(values: Floats, answers: Floats, usual: float) -> float:
     agreement = np.nan_to_num(pooled_ccc(np.clip(values, 0, 1), answers))
     return float(agreement.mean() - np.nanmean(_errors(values, answers)) / usual)
-
-
-def _index(mask: Mask) -> torch.Tensor:
-    return torch.from_numpy(np.flatnonzero(mask))

@@ -16,12 +16,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from models.cohort import Floats, Ints, Mask
+from models.cohort import Floats, Ints, Mask, Singles
 from models.inputs import CONTEXT_WIDTH, HISTORY_WIDTH, Inputs
-from models.leaves import Leaves, Places, Table
+from models.leaves import Leaves, Places
 
 LOSSES = MEDIANS, MEANS = "absolute_error", "squared_error"
 FEWEST = 100  # answers, below which no tree grows
@@ -93,22 +92,23 @@ class Forest:
         return groups
 
 
-def of_history(inputs: Inputs, rows: slice = slice(None)) -> Table:
+def of_history(inputs: Inputs, rows: slice = slice(None)) -> Singles:
     """What all trees read, (rows · items, numbers): the item's history, which item, the clock, how all items stand."""
     own, baseline, clock = inputs.history[rows], inputs.baseline[rows], inputs.context[rows]
-    shared = torch.cat([baseline.mean(1, keepdim=True), clock], 1)[:, None].expand(-1, own.shape[1], -1)
-    which = torch.arange(own.shape[1], dtype=own.dtype)[:, None].expand(len(own), -1, 1)
-    return torch.cat([own, which, shared], -1).flatten(0, 1).numpy()
+    out = np.empty((*own.shape[:2], OF_HISTORY), np.float32)
+    out[..., :HISTORY_WIDTH], out[..., HISTORY_WIDTH] = own, np.arange(own.shape[1])
+    out[..., HISTORY_WIDTH + 1], out[..., HISTORY_WIDTH + 2 :] = baseline.mean(1)[:, None], clock[:, None]
+    return out.reshape(-1, OF_HISTORY)
 
 
-def of_body(inputs: Inputs, rows: slice = slice(None)) -> Table:
+def of_body(inputs: Inputs, rows: slice = slice(None)) -> Singles:
     """What the trees of one item read besides, (rows, numbers): body and voice, 0 (what is usual) where not measured.
 
     Whether something was measured they are not told: it would stand for other things (no yesterday: a first day; no
     body: a nightly view), and what a modality is worth could no longer be told by leaving it out.
     """
     parts = [inputs.context[rows, :0], *(values[rows] for values in inputs.values.values())]
-    return torch.cat(parts, 1).numpy()
+    return np.concatenate(parts, axis=1)
 
 
 def grow(views: Sequence[Inputs], unit: Floats, rows: Mask, *, rounds: int, seed: int) -> Forest:
@@ -123,7 +123,7 @@ def grow(views: Sequence[Inputs], unit: Floats, rows: Mask, *, rounds: int, seed
     """
     given, items = rows[:, None] & ~np.isnan(unit), unit.shape[1]
     told = np.concatenate([of_history(view)[given.ravel()] for view in views])
-    left = np.concatenate([(unit - view.baseline.double().numpy())[given] for view in views])
+    left = np.concatenate([(unit - view.baseline.astype(np.float64))[given] for view in views])
     item_of = np.tile(np.nonzero(given)[1], len(views))
     if len(left) < FEWEST:
         return _joined([], items)
@@ -146,7 +146,7 @@ _Part = tuple[int, int, float, list[_Nodes]]  # kind, item, what its trees add t
 
 
 def _grown(
-    read: Table, left: Floats, loss: str, rounds: int, seed: int, shape: Mapping[str, float], views: int
+    read: Singles, left: Floats, loss: str, rounds: int, seed: int, shape: Mapping[str, float], views: int
 ) -> tuple[tuple[float, list[_Nodes]], Floats]:
     """Trees of one loss and what they leave; each moment stands in so many views, and a leaf needs it in all."""
     from sklearn.ensemble import HistGradientBoostingRegressor

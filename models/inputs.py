@@ -10,13 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from models.cohort import Cohort, Floats, Ints, Mask
+from models.cohort import Cohort, Floats, Ints, Mask, Singles
 from models.habits import TOLD, Habits
 from models.history import HOUR_US, RATES, SHORT, After, History, history, seen_online, select, told
 from models.standardise import Standard, standardised
@@ -30,19 +27,23 @@ CONTEXT_WIDTH = 8
 
 @dataclass(frozen=True)
 class Inputs:
-    """Tensors over rows; `baseline` (rows, items) in units of the span above the scale's low end."""
+    """Numbers over rows, in single precision; `baseline` in units of the span above the scale's low end.
 
-    baseline: Tensor
-    history: Tensor
-    context: Tensor
-    person: Tensor
-    values: dict[str, Tensor]
-    masks: dict[str, Tensor]
+    Shapes: `baseline` (rows, items), `history` (rows, items, HISTORY_WIDTH), `context` (rows, CONTEXT_WIDTH), `person`
+    (rows,), the place of their parameters; of each modality `values` and `masks` (rows, features).
+    """
+
+    baseline: Singles
+    history: Singles
+    context: Singles
+    person: Ints
+    values: dict[str, Singles]
+    masks: dict[str, Mask]
 
     def __len__(self) -> int:
         return len(self.person)
 
-    def take(self, rows: Tensor) -> Inputs:
+    def take(self, rows: Ints | Mask | slice) -> Inputs:
         """These rows only."""
         return Inputs(
             self.baseline[rows],
@@ -53,62 +54,41 @@ class Inputs:
             {m: v[rows] for m, v in self.masks.items()},
         )
 
-    @cached_property
-    def measured(self) -> dict[str, tuple[Tensor, Tensor]]:
-        """Of each modality its values and mask side by side (rows, 2 · features), and whether any is there (rows,)."""
-        return {
-            name: (torch.cat([values, self.masks[name].to(values.dtype)], 1), self.masks[name].any(1))
-            for name, values in self.values.items()
-        }
-
     @property
     def answered(self) -> Mask:
         """Rows that see an earlier answer of their person, (rows,)."""
-        return np.asarray((self.context[:, -1] > 0).numpy())
+        return np.asarray(self.context[:, -1] > 0)
 
     @property
     def habit(self) -> Floats:
         """How far answers usually lie from the baseline by the person's habits, (rows, items) in units of the span."""
-        return np.asarray(self.history[..., HABIT].double().sum(-1).numpy())
+        return np.asarray(self.history[..., HABIT].astype(np.float64).sum(-1))
 
     @property
     def recent(self) -> Floats:
         """Weighted mean of recent answers, the baseline before the first, (rows, items) in units of the span."""
-        return np.asarray((self.baseline + self.history[..., RECENT]).double().numpy())
+        return (self.baseline + self.history[..., RECENT]).astype(np.float64)
 
     def without(self, modality: str) -> Inputs:
         """The same rows as if a modality had not been measured."""
-        nothing = {modality: torch.zeros_like(self.values[modality])}
-        absent = {modality: torch.zeros_like(self.masks[modality])}
+        nothing = {modality: np.zeros_like(self.values[modality])}
+        absent = {modality: np.zeros_like(self.masks[modality])}
         return replace(self, values=self.values | nothing, masks=self.masks | absent)
+
+    def of_strangers(self, people: int) -> Inputs:
+        """The same rows as if none of the `people` were known."""
+        return replace(self, person=np.full_like(self.person, people))
 
 
 def stacked(parts: Sequence[Inputs]) -> Inputs:
     """Rows of several inputs below each other."""
     return Inputs(
-        torch.cat([p.baseline for p in parts]),
-        torch.cat([p.history for p in parts]),
-        torch.cat([p.context for p in parts]),
-        torch.cat([p.person for p in parts]),
-        {m: torch.cat([p.values[m] for p in parts]) for m in parts[0].values},
-        {m: torch.cat([p.masks[m] for p in parts]) for m in parts[0].masks},
-    )
-
-
-def mixed(rows: Tensor, one: Inputs, other: Inputs, of_other: Tensor) -> Inputs:
-    """Rows of two views of the same moments: of `other` where `of_other` (batch,), else of `one`."""
-    a, b = one.take(rows), other.take(rows)
-
-    def pick(x: Tensor, y: Tensor) -> Tensor:
-        return torch.where(of_other.view(-1, *[1] * (x.dim() - 1)), y, x)
-
-    return Inputs(
-        pick(a.baseline, b.baseline),
-        pick(a.history, b.history),
-        pick(a.context, b.context),
-        a.person,
-        {m: pick(v, b.values[m]) for m, v in a.values.items()},
-        {m: pick(v, b.masks[m]) for m, v in a.masks.items()},
+        np.concatenate([p.baseline for p in parts]),
+        np.concatenate([p.history for p in parts]),
+        np.concatenate([p.context for p in parts]),
+        np.concatenate([p.person for p in parts]),
+        {m: np.concatenate([p.values[m] for p in parts]) for m in parts[0].values},
+        {m: np.concatenate([p.masks[m] for p in parts]) for m in parts[0].masks},
     )
 
 
@@ -157,18 +137,18 @@ def build(past: Past, seen: Ints, standards: dict[str, Standard], place: Ints, r
     values, masks = {}, {}
     for name, standard in standards.items():
         z, present = standardised(cohort.modalities[name], standard)
-        values[name], masks[name] = _tensor(z), torch.from_numpy(present)
+        values[name], masks[name] = z.astype(np.float32), present
     return Inputs(
-        baseline=_tensor((ahead.value - cohort.low) / cohort.span),
-        history=_tensor(_history_tokens(cohort, before, ahead, past.habits.say(seen, rows, before, ahead))),
-        context=_tensor(_context(cohort, select(past.cohort.time_us.astype(float), seen[rows]), before)),
-        person=torch.from_numpy(place[rows]),
+        baseline=((ahead.value - cohort.low) / cohort.span).astype(np.float32),
+        history=_history_tokens(cohort, before, ahead, past.habits.say(seen, rows, before, ahead)),
+        context=_context(cohort, select(past.cohort.time_us.astype(float), seen[rows]), before),
+        person=place[rows],
         values=values,
         masks=masks,
     )
 
 
-def _history_tokens(cohort: Cohort, past: History, ahead: Forecast, habits: Floats) -> Floats:
+def _history_tokens(cohort: Cohort, past: History, ahead: Forecast, habits: Floats) -> Singles:
     span = cohort.span[:, None]
     base = ahead.value[..., None]
     relative = np.concatenate([past.ewma - base, past.mean[..., None] - base, past.last - base], -1) / span
@@ -186,14 +166,10 @@ def _history_tokens(cohort: Cohort, past: History, ahead: Forecast, habits: Floa
         ],
         -1,
     )
-    return np.asarray(np.nan_to_num(parts))
+    return np.asarray(np.nan_to_num(parts), dtype=np.float32)
 
 
-def _context(cohort: Cohort, last_us: Floats, past: History) -> Floats:
+def _context(cohort: Cohort, last_us: Floats, past: History) -> Singles:
     gap = (cohort.time_us - last_us) / HOUR_US
     fresh = np.exp(-np.nan_to_num(gap, nan=np.inf) / 12)
-    return np.column_stack([cohort.clock, fresh, np.log1p(past.count.max(1)) / 3])
-
-
-def _tensor(values: Floats) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
+    return np.column_stack([cohort.clock, fresh, np.log1p(past.count.max(1)) / 3]).astype(np.float32)

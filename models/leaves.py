@@ -12,10 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.cohort import Floats, Ints
+from models.cohort import Floats, Ints, Singles
 
 Places = NDArray[np.int32]
-Table = NDArray[np.float32]
 MOST = 32  # leaves of a tree, a bit each
 
 
@@ -27,7 +26,7 @@ class Leaves:
     """
 
     column: Places
-    threshold: Table
+    threshold: Singles
     gone: NDArray[np.uint32]
     value: Floats
 
@@ -60,7 +59,7 @@ class Leaves:
         at = np.ix_(used, trees)
         return Leaves(self.column[at], self.threshold[at], self.gone[at], self.value[trees])
 
-    def say(self, lines: Table) -> Floats:
+    def say(self, lines: Singles) -> Floats:
         """The value that each tree gives each line, (lines, trees); `lines` (lines, columns) holds no NaN."""
         numbers = np.ascontiguousarray(lines.T)
         ruled_out = np.zeros((len(self.value), len(lines)), np.uint32)
@@ -70,7 +69,7 @@ class Leaves:
         return self.value.take(first.T + MOST * np.arange(len(self.value)))
 
 
-def _not_above(threshold: Floats) -> Table:
+def _not_above(threshold: Floats) -> Singles:
     """The largest float32 not above each threshold, which divides float32 numbers alike."""
     near = threshold.astype(np.float32)
     return np.where(near > threshold, np.nextafter(near, np.float32(-np.inf)), near)

@@ -11,23 +11,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import torch
 
 from models.cohort import Cohort, Floats, Ints, Item, Mask
+from models.ensemble import Ensemble
 from models.errors import CohortError
 from models.forest import LOSSES, Forest
 from models.history import NONE, History, seen_online, select
 from models.inputs import Inputs, Past, build, stacked
 from models.intervals import Intervals, own_width
 from models.mix import Mix
-from models.network import Ensemble, macro_only
 from models.protocols import nightly_view
 from models.settings import Settings
 from models.standardise import Standard
 from models.state_space import Forecast, Population
-from models.threads import torch_threads
 
-CHUNK = 1024  # rows per forward pass: bounds memory
 NEVER = np.iinfo(np.int64).min  # before any answer, UTC µs
 ONLINE, NIGHTLY, NEWCOMER = VIEWS = "online", "nightly", "newcomer"
 
@@ -144,8 +141,8 @@ class MacroMicro:
         # Taking away what no row has, or what is not read, moves nothing.
         without = {name: whole.without(name) for name in self.standards if whole.masks[name].any()}
         without["history"] = replace(whole, baseline=fresh.baseline, history=fresh.history, context=fresh.context)
-        without["person"] = macro_only(whole, len(self.participants))
-        ablated, place = stacked([whole, *without.values()]), np.tile(whole.person.numpy(), len(without) + 1)
+        without["person"] = whole.of_strangers(len(self.participants))
+        ablated, place = stacked([whole, *without.values()]), np.tile(whole.person, len(without) + 1)
         said = np.split(self.estimate(ablated, nightly=nightly, place=place), len(without) + 1)
         moved = {name: cohort.span * (said[0] - other) for name, other in zip(without, said[1:], strict=True)}
         return {name: np.zeros_like(said[0]) for name in self.standards} | moved
@@ -164,7 +161,7 @@ class MacroMicro:
         """
         if self.forest is None:
             return np.clip(self.of_network(inputs), 0.0, 1.0)
-        whose = inputs.person.numpy() if place is None else place
+        whose = inputs.person if place is None else place
         return self.together(self.parts(inputs), self.newcomers(inputs, whose), view_name(nightly=nightly))
 
     def newcomers(self, inputs: Inputs, place: Ints) -> Mask:
@@ -182,18 +179,14 @@ class MacroMicro:
 
     def parts(self, inputs: Inputs) -> Floats:
         """What is put together, (rows, items, PARTS) in units of the span: see `mix.PARTS`."""
-        baseline = inputs.baseline.double().numpy()[..., None]
+        baseline = inputs.baseline.astype(np.float64)[..., None]
         trees = baseline + (np.zeros(len(LOSSES)) if self.forest is None else self.forest.correction(inputs))
         network, others = self.of_network(inputs)[..., None], np.stack([inputs.recent, inputs.habit], -1)
         return np.concatenate([network, trees, others], -1)
 
     def of_network(self, inputs: Inputs) -> Floats:
         """What the network alone says, (rows, items) in units of the span."""
-        if self.network is None:
-            return inputs.baseline.double().numpy()
-        with torch.inference_mode(), torch_threads():  # one thread: for few rows more only wait for each other
-            parts = [self.network(inputs.take(chunk)) for chunk in torch.split(torch.arange(len(inputs)), CHUNK)]
-        return torch.cat(parts).double().numpy() if parts else np.zeros((0, len(self.items)))
+        return inputs.baseline.astype(np.float64) if self.network is None else self.network.say(inputs)
 
     def _known_of(self, cohort: Cohort, seen: Ints | None, *, nightly: bool) -> tuple[Cohort, Ints]:
         """The cohort as it is known online or by night, and the last row that each row sees."""

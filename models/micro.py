@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from models.inputs import Inputs
+from models.batch import Batch
 
 START_SD = {"bias": 0.05, "film": 0.3, "slopes": 0.1}
 HOLD = 20.0  # how many parameters' worth of belief keep each learned variance near its start
@@ -41,7 +41,7 @@ class Micro(nn.Module):
         own = self._of(self.film, person)
         return torch.as_tensor(tokens * (1 + self.scale(own))[:, None] + self.shift(own)[:, None])
 
-    def correction(self, inputs: Inputs) -> Tensor:
+    def correction(self, inputs: Batch) -> Tensor:
         """What the person's bias and slopes add, (batch, items)."""
         out = self._of(self.bias, inputs.person)
         if self.body is None:
@@ -50,7 +50,7 @@ class Micro(nn.Module):
         moved = torch.bmm(summary[:, None], self._of(self.slopes, inputs.person))[:, 0]
         return torch.as_tensor(out + moved @ self.loading)
 
-    def design(self, tokens: Tensor, weight: Tensor, inputs: Inputs) -> Tensor:
+    def design(self, tokens: Tensor, weight: Tensor, inputs: Batch) -> Tensor:
         """How much each of a person's parameters moves each item's estimate, (batch, items, parameters).
 
         Everything shared being fixed, estimates are linear in what is personal: `tokens` (batch, items, width) are the
@@ -101,7 +101,7 @@ class Micro(nn.Module):
             total = total + HOLD * (0.5 * START_SD[name] ** 2 / variance + log_sd)
         return torch.as_tensor(total)
 
-    def _summary(self, inputs: Inputs, body: nn.Linear) -> Tensor:
+    def _summary(self, inputs: Batch, body: nn.Linear) -> Tensor:
         """What slopes are multiplied with, (batch, slopes)."""
         return torch.tanh(body(torch.cat([inputs.measured[name][0] for name in self.names], 1)))
 

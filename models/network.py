@@ -11,14 +11,15 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from models.inputs import Inputs
+from models.batch import Batch
+from models.ensemble import Ensemble
 from models.micro import Micro
 from models.settings import Settings
-from models.trunk import Trunk, Trunks
+from models.trunk import Trunk
 
 
 class Network(nn.Module):
-    """Inputs → predictions (batch, items) in units of the span above the scale's low end."""
+    """Batch → predictions (batch, items) in units of the span above the scale's low end."""
 
     def __init__(self, settings: Settings, items: int, people: int, modalities: Mapping[str, int]) -> None:
         super().__init__()
@@ -37,44 +38,33 @@ class Network(nn.Module):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
-    def forward(self, inputs: Inputs) -> Tensor:
+    def forward(self, inputs: Batch) -> Tensor:
         """Baseline plus correction."""
         return self.read_out(self.trunk(inputs), inputs)
 
-    def read_out(self, tokens: Tensor, inputs: Inputs) -> Tensor:
+    def read_out(self, tokens: Tensor, inputs: Batch) -> Tensor:
         """The same from the trunk's tokens (batch, items, width)."""
         tokens = self.micro.modulate(tokens, inputs.person)
         shared = self.head(tokens)[..., 0] + (tokens * self.own_head).sum(-1)
         return inputs.baseline + torch.as_tensor(shared) + self.micro.correction(inputs)
 
-    def design(self, tokens: Tensor, inputs: Inputs) -> Tensor:
+    def design(self, tokens: Tensor, inputs: Batch) -> Tensor:
         """How much each personal parameter moves each estimate, (batch, items, parameters); see `Micro.design`."""
         return self.micro.design(tokens, self.head.weight + self.own_head, inputs)
 
 
-class Ensemble(nn.Module):
-    """The mean of several networks that were trained alike from different seeds."""
-
-    def __init__(self, members: Sequence[Network]) -> None:
-        super().__init__()
-        self.members = nn.ModuleList(members)
-        self._trunks: Trunks | None = None
-
-    @property
-    def networks(self) -> list[Network]:
-        """The members as what they are."""
-        return [member for member in self.members if isinstance(member, Network)]
-
-    def forward(self, inputs: Inputs) -> Tensor:
-        """Mean prediction without dropout, (batch, items)."""
-        if self._trunks is None or not self._trunks.current:
-            self._trunks = Trunks([network.trunk for network in self.networks])
-        tokens = self._trunks(inputs)
-        said = [network.read_out(own, inputs) for network, own in zip(self.networks, tokens, strict=True)]
-        return torch.stack(said).mean(0)
+def together(networks: Sequence[Network], heads: int) -> Ensemble:
+    """What several networks learnt, as numbers; these are copies."""
+    return Ensemble.of(
+        [{name: v.detach().numpy().copy() for name, v in each.state_dict().items()} for each in networks], heads
+    )
 
 
-def macro_only(inputs: Inputs, people: int) -> Inputs:
-    """The same rows as if nobody were known."""
-    everyone = torch.full_like(inputs.person, people)
-    return Inputs(inputs.baseline, inputs.history, inputs.context, everyone, inputs.values, inputs.masks)
+def apart(
+    ensemble: Ensemble, settings: Settings, items: int, people: int, features: Mapping[str, int]
+) -> list[Network]:
+    """The networks of an ensemble, to go on learning from; arguments as of a network's."""
+    networks = [Network(settings, items, people, features) for _ in range(len(ensemble))]
+    for place, network in enumerate(networks):
+        network.load_state_dict({name: torch.as_tensor(v[place]) for name, v in ensemble.numbers.items()})
+    return networks

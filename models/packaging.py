@@ -15,18 +15,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save_file as save_arrays
-from safetensors.torch import load_file as load_tensors
-from safetensors.torch import save_file as save_tensors
 
 from models.cohort import Item
+from models.ensemble import Ensemble, Shapes, shapes
 from models.errors import ModelError
 from models.forest import Forest
 from models.intervals import Intervals
 from models.macro_micro import NEVER, VIEWS, MacroMicro
 from models.mix import Mix
-from models.network import Ensemble, Network
 from models.settings import Settings
 from models.standardise import Standard
 from models.state_space import Population
@@ -52,7 +51,7 @@ def save(model: MacroMicro, folder: Path) -> None:
         "features": {m: list(f) for m, f in model.features.items()},
         "participants": list(model.participants),
         "macro_people": model.macro_people,
-        "members": 0 if model.network is None else len(model.network.members),
+        "members": 0 if model.network is None else len(model.network),
         "mixes": {name: [mix.weights, mix.factor] for name, mix in model.mixes.items()},
         "unused": list(model.unused),
         "note": model.note,
@@ -61,7 +60,8 @@ def save(model: MacroMicro, folder: Path) -> None:
     (folder / CONFIGURATION).write_text(json.dumps(configuration, indent=1, ensure_ascii=False), encoding="utf-8")
     save_arrays({n: np.ascontiguousarray(v) for n, v in _figures(model).items()}, folder / FIGURES)
     if model.network is not None:
-        save_tensors({n: v.contiguous() for n, v in model.network.state_dict().items()}, folder / WEIGHTS)
+        each = model.network.numbers.items()
+        save_arrays({f"members.{k}.{n}": np.array(v[k]) for n, v in each for k in range(len(v))}, folder / WEIGHTS)
 
 
 def load(folder: Path) -> MacroMicro:
@@ -85,18 +85,8 @@ def load(folder: Path) -> MacroMicro:
         raise ModelError(message)
     settings = Settings(**told["settings"])
     figures = load_arrays(folder / FIGURES)
-    network = None
-    if told["members"]:
-        sizes = {m: len(f) for m, f in features.items()}
-        network = Ensemble(
-            [Network(settings, len(items), len(told["participants"]), sizes) for _ in range(told["members"])]
-        )
-        try:
-            network.load_state_dict(load_tensors(folder / WEIGHTS))
-        except (RuntimeError, FileNotFoundError) as error:
-            message = f"{folder}: {WEIGHTS} does not fit {CONFIGURATION}: {error}"
-            raise ModelError(message) from error
-        network.eval()
+    expected = shapes(settings, len(items), len(told["participants"]), {m: len(f) for m, f in features.items()})
+    network = _ensemble(folder, told["members"], expected, settings.heads) if told["members"] else None
     return MacroMicro(
         settings=settings,
         items=items,
@@ -124,6 +114,20 @@ def load(folder: Path) -> MacroMicro:
 
 
 _STANDARD = ("mean", "within", "between")
+
+
+def _ensemble(folder: Path, members: int, expected: Shapes, heads: int) -> Ensemble:
+    try:
+        stored = load_arrays(folder / WEIGHTS)
+    except (SafetensorError, FileNotFoundError) as error:
+        message = f"{folder}: {WEIGHTS} is absent or broken: {error}"
+        raise ModelError(message) from error
+    wanted = {f"members.{k}.{name}": shape for k in range(members) for name, shape in expected.items()}
+    wrong = sorted(n for n in wanted.keys() | stored.keys() if n not in stored or stored[n].shape != wanted.get(n))
+    if wrong:
+        message = f"{folder}: {WEIGHTS} does not fit {CONFIGURATION}: {wrong[0]} is missing, unknown or of other shape"
+        raise ModelError(message)
+    return Ensemble.of([{name: stored[f"members.{k}.{name}"] for name in expected} for k in range(members)], heads)
 
 
 def _figures(model: MacroMicro) -> dict[str, Any]:

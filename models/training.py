@@ -18,8 +18,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from models.batch import Batch, mixed
 from models.cohort import Floats
-from models.inputs import Inputs, mixed
+from models.inputs import Inputs
 from models.losses import agreement_and_error
 from models.network import Network
 from models.settings import Settings
@@ -42,7 +43,7 @@ class Training:
         settings: Settings,
     ) -> None:
         self.network, self.settings = network, settings
-        self.online, self.nightly = views
+        self.online, self.nightly = (Batch.of(view) for view in views)
         self.answers = torch.from_numpy(answers.astype(np.float32))
         self.usual = torch.from_numpy(usual.astype(np.float32)).clamp(min=1e-3)
         self.weighting = weighting(settings.weighting, answers.shape[1])

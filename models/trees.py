@@ -16,7 +16,7 @@ import numpy as np
 from models.cohort import Cohort, Floats, Ints, Mask
 from models.covariates import Covariates
 from models.history import SHORT, History, history
-from models.state_space import moments
+from models.population import moments
 
 FEWEST = 100  # answers of an item below which no tree grows
 

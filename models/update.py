@@ -15,7 +15,6 @@ a night needs to `assets/learning/schedule.py`.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -23,13 +22,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.batch import Batch
 from models.cohort import Cohort, Floats, Ints, Mask
 from models.fitting import hold_back
 from models.history import seen_online
 from models.inputs import Inputs, Past
 from models.intervals import Intervals, calibrate
 from models.macro_micro import NEVER, NIGHTLY, ONLINE, MacroMicro, error_scale
-from models.network import Network
+from models.network import Network, apart, together
 from models.protocols import nightly_view
 from models.threads import torch_threads
 
@@ -76,7 +76,7 @@ def update(model: MacroMicro, cohort: Cohort) -> Updated:
     with torch_threads(model.settings.threads), torch.no_grad():
         work = _Work.of(wide, cohort, new, asked)
         intervals = work.calibrated()
-        trust, moved = (0.0, 0) if wide.network is None else _move(wide.network.networks, work)
+        trust, moved = _move(wide, work)
     wide.intervals = intervals or wide.intervals
     newcomers = len(wide.participants) - len(model.participants)
     return Updated(wide, len(asked), newcomers, moved, trust, calibrated=bool(intervals))
@@ -88,15 +88,11 @@ def _with_newcomers(model: MacroMicro, cohort: Cohort, new: Mask) -> MacroMicro:
     np.maximum.at(last, cohort.person[new], cohort.time_us[new])
     until = dict(zip(model.participants, model.answered_until.tolist(), strict=True))
     until |= {cohort.participants[p]: int(last[p]) for p in np.unique(cohort.person[new])}
-    network = copy.deepcopy(model.network)
-    for member in [] if network is None else network.networks:
-        table = member.micro.table().detach()
-        member.micro.become(torch.cat([table, table.new_zeros(len(until) - len(table), table.shape[1])]))
     return replace(
         model,
         participants=tuple(until),
         answered_until=np.array(list(until.values()), dtype=np.int64),
-        network=network,
+        network=None if model.network is None else model.network.wide(len(until)),
         intervals=dict(model.intervals),
     )
 
@@ -119,9 +115,9 @@ class _View:
     def of(cls, model: MacroMicro, cohort: Cohort, seen: Ints, name: str, new: Mask) -> _View:
         past, share = Past.of(cohort, model.population, model.relation), model.settings.nightly_share
         inputs = model.inputs(past, seen)
-        rows = inputs.take(torch.from_numpy(np.flatnonzero(new)))
+        rows = inputs.take(new)
         weight = share if name == NIGHTLY else 1 - share
-        newcomers = model.newcomers(rows, rows.person.numpy())
+        newcomers = model.newcomers(rows, rows.person)
         return cls(name, weight, inputs, error_scale(past, seen)[new], model.parts(rows), newcomers)
 
     @property
@@ -207,7 +203,7 @@ class _Evidence:
         known = variance.new_zeros(3 * people, len(variance), len(variance))
         pull = variance.new_zeros(3 * people, len(variance))
         unit = torch.from_numpy(work.unit)
-        answered, off = ~torch.isnan(unit), unit - work.views[0].inputs.baseline
+        answered, off = ~torch.isnan(unit), unit - torch.from_numpy(work.views[0].inputs.baseline)
         noise = off.square().nanmean(0).nan_to_num(1.0).clamp(min=FINEST**2)
         whose = torch.from_numpy(work.kind * people + work.person)
         for view in work.views:
@@ -227,14 +223,19 @@ class _Evidence:
 def _designs(member: Network, inputs: Inputs) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Some rows at once: their places, estimates (rows, items), and what each personal parameter moves them by."""
     member.eval()
-    for rows in torch.split(torch.arange(len(inputs)), ROWS) if len(inputs) else ():
-        chunk = inputs.take(rows)
+    batch = Batch.of(inputs)
+    for rows in torch.split(torch.arange(len(batch)), ROWS) if len(batch) else ():
+        chunk = batch.take(rows)
         tokens = member.trunk(chunk)
         yield rows, member.read_out(tokens, chunk).double(), member.design(tokens, chunk).double()
 
 
-def _move(members: Sequence[Network], work: _Work) -> tuple[float, int]:
+def _move(model: MacroMicro, work: _Work) -> tuple[float, int]:
     """Move the parameters of everybody whom it helps; how much an answer weighs then, and how many people moved."""
+    if model.network is None:
+        return 0.0, 0
+    features = {name: len(names) for name, names in model.features.items()}
+    members = apart(model.network, model.settings, len(model.items), len(model.participants), features)
     evidence = [_Evidence.of(member, work) for member in members]
     gains = _gains(members, work, [torch.stack([e.shift(t, EARLIER) for t in TRUSTS]) for e in evidence])
     best = int(gains.sum(1).argmax())
@@ -245,6 +246,7 @@ def _move(members: Sequence[Network], work: _Work) -> tuple[float, int]:
         table, place = member.micro.table(), torch.from_numpy(work.place)[better]
         table[place] += own.shift(TRUSTS[best], LATER)[better].to(table.dtype)
         member.micro.become(table)
+    model.network = together(members, model.settings.heads)
     return TRUSTS[best], int(better.sum())
 
 
@@ -259,7 +261,7 @@ def _gains(members: Sequence[Network], work: _Work, shifts: Sequence[Tensor]) ->
     truth, person, people = work.unit[held], work.person[held], len(work.place)
     out = np.zeros((len(TRUSTS), people))
     for view in work.views:
-        inputs, moved = view.inputs.take(torch.from_numpy(held)), torch.zeros(len(TRUSTS), *truth.shape).double()
+        inputs, moved = view.inputs.take(held), torch.zeros(len(TRUSTS), *truth.shape).double()
         for member, shift in zip(members, shifts, strict=True):
             for rows, _, design in _designs(member, inputs):
                 own = shift[:, torch.from_numpy(person)[rows]]

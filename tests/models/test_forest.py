@@ -7,8 +7,8 @@ from models.forest import LOSSES, MEANS, MEDIANS, Forest, grow, of_body, of_hist
 from models.habits import related
 from models.history import seen_online
 from models.inputs import Inputs, Past, build
+from models.population import fit_population
 from models.standardise import learn
-from models.state_space import fit_population
 from tests.models.people import made_up
 
 
@@ -49,7 +49,7 @@ def test_what_the_body_says_moves_the_trees_and_nothing_of_it_is_what_is_usual(
     inputs, unit = seen
     forest = grow([inputs, inputs.without("hrv")], unit, np.ones(len(unit), dtype=bool), rounds=20, seed=0)
     whole, without = (
-        np.nanmean(np.abs(unit - i.baseline.double().numpy() - forest.correction(i)[..., 0]))
+        np.nanmean(np.abs(unit - i.baseline.astype(float) - forest.correction(i)[..., 0]))
         for i in (inputs, inputs.without("hrv"))
     )
     assert whole < without
@@ -58,19 +58,17 @@ def test_what_the_body_says_moves_the_trees_and_nothing_of_it_is_what_is_usual(
 
 
 def test_rows_are_independent_of_each_other(seen: tuple[Inputs, np.ndarray]) -> None:
-    import torch
-
     inputs, unit = seen
     forest = grow([inputs], unit, np.ones(len(unit), dtype=bool), rounds=10, seed=0)
-    some = torch.tensor([5, 3, 200])
-    np.testing.assert_array_equal(forest.correction(inputs.take(some)), forest.correction(inputs)[some.numpy()])
+    some = np.array([5, 3, 200])
+    np.testing.assert_array_equal(forest.correction(inputs.take(some)), forest.correction(inputs)[some])
 
 
 def test_medians_stay_where_most_answers_lie_and_means_between(seen: tuple[Inputs, np.ndarray]) -> None:
     inputs, unit = seen
     often_zero = np.where(np.random.default_rng(0).random(unit.shape) < 0.7, 0.0, 0.9)
     forest = grow([inputs], often_zero, np.ones(len(unit), dtype=bool), rounds=60, seed=0)
-    said = inputs.baseline.double().numpy()[..., None] + forest.correction(inputs)
+    said = inputs.baseline.astype(float)[..., None] + forest.correction(inputs)
     medians, means = (said[..., LOSSES.index(loss)].mean() for loss in (MEDIANS, MEANS))
     assert medians < 0.15
     assert 0.2 < means < 0.35

@@ -9,7 +9,8 @@ from models.cohort import Cohort
 from models.habits import TOLD, Habits, related
 from models.history import NONE, history, seen_nightly, seen_online
 from models.inputs import Past
-from models.state_space import fit_population, forecast, moments
+from models.population import fit_population, moments
+from models.state_space import forecast
 from tests.models.people import made_up
 
 

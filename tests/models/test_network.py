@@ -6,16 +6,20 @@ import numpy as np
 import pytest
 import torch
 
+from models.batch import Batch
+from models.ensemble import shapes
 from models.habits import related
 from models.history import seen_online
 from models.inputs import Inputs, Past, build
 from models.losses import absolute, concordance
 from models.metrics import pooled_ccc
-from models.network import Ensemble, Network, macro_only
+from models.network import Network, apart, together
+from models.population import moments
 from models.settings import Settings
 from models.standardise import learn
-from models.state_space import moments
 from tests.models.people import made_up
+
+HEADS, SIZES = Settings().heads, (3, 3, {"hrv": 4, "voice": 4})
 
 
 @pytest.fixture(scope="module")
@@ -33,40 +37,63 @@ def inputs() -> Inputs:
     )
 
 
+@pytest.fixture(scope="module")
+def batch(inputs: Inputs) -> Batch:
+    return Batch.of(inputs)
+
+
 def _network(*, random: bool = True) -> Network:
     torch.manual_seed(0)
-    network = Network(Settings(), 3, 3, {"hrv": 4, "voice": 4}).eval()
+    network = Network(Settings(), *SIZES).eval()
     if random:
         for parameter in network.parameters():
             torch.nn.init.normal_(parameter, std=0.2)
     return network
 
 
-def test_untrained_it_says_exactly_what_the_baseline_says(inputs: Inputs) -> None:
-    assert torch.equal(_network(random=False)(inputs), inputs.baseline)
+def test_untrained_it_says_exactly_what_the_baseline_says(batch: Batch, inputs: Inputs) -> None:
+    network = _network(random=False)
+    assert torch.equal(network(batch), batch.baseline)
+    np.testing.assert_array_equal(together([network], HEADS).say(inputs), inputs.baseline)
 
 
-def test_a_prediction_does_not_depend_on_who_else_is_in_the_batch(inputs: Inputs) -> None:
+def test_a_prediction_does_not_depend_on_who_else_is_in_the_batch(batch: Batch, inputs: Inputs) -> None:
     network = _network()
-    together = network(inputs)
+    ensemble = together([network], HEADS)
+    among, said = network(batch), ensemble.say(inputs)
     for row in (0, 17, 55):
-        alone = network(inputs.take(torch.tensor([row])))
-        torch.testing.assert_close(alone[0], together[row], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(network(batch.take(torch.tensor([row])))[0], among[row], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(ensemble.say(inputs.take(np.array([row])))[0], said[row], rtol=1e-4, atol=1e-5)
 
 
-def test_several_in_one_pass_say_the_mean_of_what_each_says_also_after_one_has_changed(inputs: Inputs) -> None:
+def test_as_numbers_several_say_the_mean_of_what_each_says_and_become_networks_again(
+    batch: Batch, inputs: Inputs
+) -> None:
     members = [_network() for _ in range(3)]
     for number, member in enumerate(members[1:], 1):
         for parameter in member.parameters():
             torch.nn.init.normal_(parameter, std=0.1 * number)
-    together = Ensemble(members)
-    for _ in range(2):
+    ensemble = together(members, HEADS)
+    nobody = inputs.without("hrv").without("voice")
+    for asked in (inputs, inputs.without("hrv"), nobody):
         with torch.inference_mode():
-            said, each = together(inputs), torch.stack([member(inputs) for member in members])
+            each = torch.stack([member(Batch.of(asked)) for member in members])
         assert (each[0] - each[1]).abs().max() > 0.01
-        torch.testing.assert_close(said, each.mean(0), rtol=1e-4, atol=1e-5)
-        with torch.no_grad():
-            members[1].trunk.item.mul_(2)
+        np.testing.assert_allclose(ensemble.say(asked), each.mean(0).numpy(), rtol=1e-4, atol=1e-5)
+    again = apart(ensemble, Settings(), *SIZES)
+    assert all(torch.equal(one.eval()(batch), other(batch)) for one, other in zip(again, members, strict=True))
+
+
+def test_the_shapes_of_numbers_are_those_of_the_network() -> None:
+    for features in ({"hrv": 4, "voice": 4}, {}):
+        network = Network(Settings(), 3, 5, features)
+        assert {n: tuple(v.shape) for n, v in network.state_dict().items()} == shapes(Settings(), 3, 5, features)
+
+
+def test_whoever_is_given_a_place_later_is_a_stranger_until_then(inputs: Inputs) -> None:
+    ensemble = together([_network()], HEADS)
+    np.testing.assert_array_equal(ensemble.wide(7).say(inputs), ensemble.say(inputs))
+    assert len(ensemble.wide(7).numbers["micro.bias"][0]) == 7
 
 
 def test_training_mode_has_no_batch_statistics_either() -> None:
@@ -74,39 +101,38 @@ def test_training_mode_has_no_batch_statistics_either() -> None:
     assert not any("BatchNorm" in name for name in names)
 
 
-def test_a_missing_modality_is_masked_whatever_its_numbers_say(inputs: Inputs) -> None:
+def test_a_missing_modality_is_masked_whatever_its_numbers_say(batch: Batch) -> None:
     network = _network()
     network.micro.body.weight.data.zero_()
-    gone = {"hrv": torch.zeros_like(inputs.masks["hrv"]), "voice": inputs.masks["voice"]}
-    zeros = replace(inputs, masks=gone, values={**inputs.values, "hrv": torch.zeros_like(inputs.values["hrv"])})
-    noise = replace(inputs, masks=gone, values={**inputs.values, "hrv": torch.randn_like(inputs.values["hrv"])})
+    gone = {"hrv": torch.zeros_like(batch.masks["hrv"]), "voice": batch.masks["voice"]}
+    zeros = replace(batch, masks=gone, values={**batch.values, "hrv": torch.zeros_like(batch.values["hrv"])})
+    noise = replace(batch, masks=gone, values={**batch.values, "hrv": torch.randn_like(batch.values["hrv"])})
     torch.testing.assert_close(network(zeros), network(noise))
-    assert not torch.allclose(network(zeros), network(inputs))
+    assert not torch.allclose(network(zeros), network(batch))
 
 
-def test_an_unknown_person_gets_the_shared_model(inputs: Inputs) -> None:
-    network = _network()
-    stranger = inputs.person == 3
+def test_an_unknown_person_gets_the_shared_model(batch: Batch, inputs: Inputs) -> None:
+    network, shared = _network(), Batch.of(inputs.of_strangers(3))
+    stranger = batch.person == 3
     assert stranger.any()
-    torch.testing.assert_close(network(inputs)[stranger], network(macro_only(inputs, 3))[stranger])
-    known = ~stranger
-    assert not torch.allclose(network(inputs)[known], network(macro_only(inputs, 3))[known])
+    torch.testing.assert_close(network(batch)[stranger], network(shared)[stranger])
+    assert not torch.allclose(network(batch)[~stranger], network(shared)[~stranger])
 
 
-def test_one_persons_parameters_move_nobody_else(inputs: Inputs) -> None:
+def test_one_persons_parameters_move_nobody_else(batch: Batch) -> None:
     network = _network()
-    before = network(inputs)
+    before = network(batch)
     for name in ("bias", "film", "slopes"):
         getattr(network.micro, name).data[1] += 1.0
-    moved = (network(inputs) - before).abs().amax(1) > 1e-6
-    assert torch.equal(moved, inputs.person == 1)
+    moved = (network(batch) - before).abs().amax(1) > 1e-6
+    assert torch.equal(moved, batch.person == 1)
 
 
-def test_every_parameter_is_registered_and_gets_a_gradient(inputs: Inputs) -> None:
+def test_every_parameter_is_registered_and_gets_a_gradient(batch: Batch) -> None:
     network = _network()
     network.train()
     information = {"bias": 1.0, "film": 1.0, "slopes": 1.0}
-    (network(inputs).sum() + network.micro.penalty(information)).backward()
+    (network(batch).sum() + network.micro.penalty(information)).backward()
     assert [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()] == []
 
 

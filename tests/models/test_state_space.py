@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from models.state_space import HOUR_US, Population, fit_population, forecast, moments
+from models.history import HOUR_US
+from models.population import fit_population, moments
+from models.state_space import Population, forecast
 from tests.models.people import made_up
 
 

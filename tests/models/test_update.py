@@ -1,6 +1,5 @@
 """The micro update: exact, only for those who answered, and only where it helps."""
 
-import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 import torch
 
 from models import packaging
+from models.batch import Batch
 from models.cohort import Cohort
 from models.evaluation import evaluate_again
 from models.fitting import fit
@@ -16,7 +16,7 @@ from models.history import seen_online
 from models.inputs import Inputs, Past
 from models.macro_micro import MacroMicro
 from models.micro import START_SD
-from models.network import Network
+from models.network import Network, apart
 from models.settings import Settings
 from models.update import EARLIER, OLD, Updated, _Evidence, _with_newcomers, _Work, update
 from tests.models.people import made_up
@@ -50,8 +50,13 @@ def updated(cohort: Cohort, macro: MacroMicro) -> Updated:
 
 def tables(model: MacroMicro) -> torch.Tensor:
     """(members, people, parameters)."""
+    return torch.stack([m.micro.table().detach() for m in networks_of(model)])
+
+
+def networks_of(model: MacroMicro) -> list[Network]:
     assert model.network is not None
-    return torch.stack([m.micro.table().detach() for m in model.network.members])
+    features = {name: len(names) for name, names in model.features.items()}
+    return apart(model.network, model.settings, len(model.items), len(model.participants), features)
 
 
 def inputs_of(model: MacroMicro, cohort: Cohort) -> Inputs:
@@ -92,11 +97,11 @@ def test_a_model_knows_until_when_it_has_whose_answers(cohort: Cohort, macro: Ma
 def test_what_people_share_stays_to_the_bit(macro: MacroMicro, updated: Updated) -> None:
     assert macro.network is not None
     assert updated.model.network is not None
-    before, after = macro.network.state_dict(), updated.model.network.state_dict()
+    before, after = macro.network.numbers, updated.model.network.numbers
     assert list(before) == list(after)
     for name, value in before.items():
         if name.split(".")[-1] not in START_SD:
-            assert torch.equal(value, after[name]), name
+            np.testing.assert_array_equal(value, after[name], err_msg=name)
     for part in ("population", "standards", "forest", "mixes"):
         assert getattr(updated.model, part) is getattr(macro, part)
 
@@ -185,12 +190,10 @@ def test_the_model_is_linear_in_what_is_personal(cohort: Cohort, macro: MacroMic
     torch.testing.assert_close(after - before, (design @ own[..., None])[..., 0])
 
 
-def some(model: MacroMicro, cohort: Cohort) -> tuple[Inputs, Network]:
+def some(model: MacroMicro, cohort: Cohort) -> tuple[Batch, Network]:
     """Some rows and one network, both in double precision."""
-    assert model.network is not None
-    rows = inputs_of(model, cohort).take(torch.arange(0, len(cohort), 7))
-    member = copy.deepcopy(model.network.members[0]).double().eval()
-    assert isinstance(member, Network)
+    rows = Batch.of(inputs_of(model, cohort)).take(torch.arange(0, len(cohort), 7))
+    member = networks_of(model)[0].double().eval()
     floats = {m: v.double() for m, v in rows.values.items()}
     return replace(
         rows,
@@ -210,18 +213,17 @@ def test_a_shift_is_the_ridge_regression_of_a_persons_answers(cohort: Cohort, ma
     theirs, new = now.take(mine), new[mine]
     wide = _with_newcomers(macro, theirs, new)
     work = _Work.of(wide, theirs, new, asked)
-    assert wide.network is not None
-    member = wide.network.members[0]
+    member = networks_of(wide)[0]
     with torch.no_grad():
         evidence = _Evidence.of(member, work)
         found = evidence.shift(0.3, EARLIER)[person]
         rows, rights, scale = [], [], 1 / evidence.variance.sqrt()
-        off = work.unit - work.views[0].inputs.baseline.double().numpy()
+        off = work.unit - work.views[0].inputs.baseline.astype(float)
         noise = np.nanmean(off**2, axis=0)
         for view in work.views:
             for kind, counts in ((OLD, 0.0), (EARLIER, 1.0)):
-                chosen = torch.from_numpy(np.flatnonzero((work.kind == kind) & (work.person == person)))
-                taken = view.inputs.take(chosen)
+                chosen = np.flatnonzero((work.kind == kind) & (work.person == person))
+                taken = Batch.of(view.inputs.take(chosen))
                 said, design = member(taken).double(), member.design(member.trunk(taken), taken).double()
                 for row, place in enumerate(chosen.tolist()):
                     for item in np.flatnonzero(~np.isnan(work.unit[place])):

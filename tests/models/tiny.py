@@ -16,6 +16,7 @@ class Said:
     value: Floats
     low: Floats
     high: Floats
+    moved: dict[str, Floats]
 
 
 @dataclass
@@ -29,16 +30,14 @@ class Tiny:
     def features(self) -> dict[str, tuple[str, ...]]:
         return FEATURES
 
-    def predict(self, cohort: Cohort, rows: Ints, *, nightly: bool = False) -> Said:
+    def predict(self, cohort: Cohort, rows: Ints, *, nightly: bool = False, why: bool = False) -> Said:
         if nightly:
             cohort, _ = nightly_view(cohort)
         value = np.array([self._one(cohort, int(row), nightly=nightly) for row in rows])
         width = 2.0 if nightly else 1.0
-        return Said(value, value - width, value + width)
-
-    def contributions(self, cohort: Cohort, rows: Ints, *, nightly: bool = False) -> dict[str, Floats]:
-        nothing = np.zeros((len(rows), len(self.items)))
-        return {"hrv": nothing + 1.0, "yesterday": nothing, "history": nothing, "person": nothing}
+        nothing = np.zeros_like(value)
+        moved = {"hrv": nothing + 1.0, "yesterday": nothing, "history": nothing, "person": nothing}
+        return Said(value, value - width, value + width, moved if why else {})
 
     @staticmethod
     def _one(cohort: Cohort, row: int, *, nightly: bool) -> Floats:

@@ -1,0 +1,74 @@
+"""What the network reads while it learns: rows of inputs as tensors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from models.inputs import Inputs
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Tensors over rows; names and shapes are those of `Inputs`, whose memory they share."""
+
+    baseline: Tensor
+    history: Tensor
+    context: Tensor
+    person: Tensor
+    values: dict[str, Tensor]
+    masks: dict[str, Tensor]
+
+    @classmethod
+    def of(cls, inputs: Inputs) -> Batch:
+        """The same rows."""
+        return cls(
+            torch.from_numpy(inputs.baseline),
+            torch.from_numpy(inputs.history),
+            torch.from_numpy(inputs.context),
+            torch.from_numpy(inputs.person),
+            {m: torch.from_numpy(v) for m, v in inputs.values.items()},
+            {m: torch.from_numpy(v) for m, v in inputs.masks.items()},
+        )
+
+    def __len__(self) -> int:
+        return len(self.person)
+
+    def take(self, rows: Tensor) -> Batch:
+        """These rows only."""
+        return Batch(
+            self.baseline[rows],
+            self.history[rows],
+            self.context[rows],
+            self.person[rows],
+            {m: v[rows] for m, v in self.values.items()},
+            {m: v[rows] for m, v in self.masks.items()},
+        )
+
+    @cached_property
+    def measured(self) -> dict[str, tuple[Tensor, Tensor]]:
+        """Of each modality its values and mask side by side (rows, 2 · features), and whether any is there (rows,)."""
+        return {
+            name: (torch.cat([values, self.masks[name].to(values.dtype)], 1), self.masks[name].any(1))
+            for name, values in self.values.items()
+        }
+
+
+def mixed(rows: Tensor, one: Batch, other: Batch, of_other: Tensor) -> Batch:
+    """Rows of two views of the same moments: of `other` where `of_other` (batch,), else of `one`."""
+    a, b = one.take(rows), other.take(rows)
+
+    def pick(x: Tensor, y: Tensor) -> Tensor:
+        return torch.where(of_other.view(-1, *[1] * (x.dim() - 1)), y, x)
+
+    return Batch(
+        pick(a.baseline, b.baseline),
+        pick(a.history, b.history),
+        pick(a.context, b.context),
+        a.person,
+        {m: pick(v, b.values[m]) for m, v in a.values.items()},
+        {m: pick(v, b.masks[m]) for m, v in a.masks.items()},
+    )
