@@ -184,8 +184,8 @@ def _modality(frame: pl.DataFrame, modality: str, names: tuple[str, ...]) -> Mod
 
 def _columns(frame: pl.DataFrame, names: Sequence[str]) -> Floats:
     """(rows, names) as float64; absent columns and nulls are NaN."""
-    out = np.full((frame.height, len(names)), np.nan)
-    for n, name in enumerate(names):
-        if name in frame.columns:
-            out[:, n] = frame[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
+    out, there = np.full((frame.height, len(names)), np.nan), frame.schema
+    known = [n for n, name in enumerate(names) if name in there]
+    if known:
+        out[:, known] = frame.select(pl.col([names[n] for n in known]).cast(pl.Float64).fill_null(np.nan)).to_numpy()
     return out

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from models.settings import Settings
 ROWS = 256  # rows at once: bounds memory
 NEVER = np.float32(-np.inf)  # how much attention goes to what is not there, before the softmax
 EPSILON = np.float32(1e-5)  # of torch's layer norm
+ERFC = (np.array([1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592]) / 2).astype(np.float32)
 PERSONAL = "bias", "film", "slopes"  # parameters of the micro part that each person has
 
 Shapes = dict[str, tuple[int, ...]]
@@ -124,10 +125,10 @@ class Ensemble:
         weights = q[..., :count, :] @ k.swapaxes(-1, -2)
         weights *= np.float32((width // self.heads) ** -0.5)
         weights += absent
-        weights -= weights.max(-1, keepdims=True)
+        weights -= reduce(np.maximum, np.moveaxis(weights, -1, 0))[..., None]  # over so few, faster than `max`
         np.exp(weights, out=weights)
-        weights /= weights.sum(-1, keepdims=True)
-        mixed = (weights @ v).swapaxes(2, 3).reshape(networks, rows, count, width)
+        mixed = weights @ v / weights.sum(-1, keepdims=True)
+        mixed = mixed.swapaxes(2, 3).reshape(networks, rows, count, width)
         x = x[:, :, :count] + self._linear(f"{name}.out", mixed)
         x += self._linear(f"{name}.narrow", _gelu(self._linear(f"{name}.widen", self._norm(f"{name}.between", x))))
         return x
@@ -153,7 +154,7 @@ class Ensemble:
     def _norm(self, name: str, x: Singles) -> Singles:
         weight, bias = self.numbers[f"{name}.weight"], self.numbers[f"{name}.bias"]
         out = x - x.mean(-1, keepdims=True)
-        out /= np.sqrt(np.square(out).mean(-1, keepdims=True) + EPSILON)
+        out /= np.sqrt(np.einsum("...i,...i->...", out, out)[..., None] / np.float32(x.shape[-1]) + EPSILON)
         out *= weight[:, None, None]
         out += bias[:, None, None]
         return np.asarray(out)
@@ -170,11 +171,12 @@ class Ensemble:
 
 
 def _gelu(x: Singles) -> Singles:
-    """X · Φ(x), as torch's exact GELU."""
-    from scipy.special import erf
-
-    out = erf(x * np.float32(0.5**0.5))
-    out += 1
-    out *= x
-    out *= np.float32(0.5)
-    return np.asarray(out)
+    """GELU, x · Φ(x), with the error function of Abramowitz and Stegun (1964), 7.1.26, which is at most 1.5e-7 off."""
+    size = np.abs(x) * np.float32(0.5**0.5)
+    share = 1 / (1 + np.float32(0.3275911) * size)
+    below = np.zeros_like(x)  # half of what lies outside ± size
+    for coefficient in ERFC:
+        below += coefficient
+        below *= share
+    below *= np.exp(-np.square(size))
+    return x * np.where(x < 0, below, 1 - below)

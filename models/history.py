@@ -108,6 +108,10 @@ class History:
     last: Floats
     age_h: Floats
 
+    def take(self, rows: Ints) -> History:
+        """These rows only."""
+        return History(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
 
 def select(after: Floats, seen: Ints, empty: float = np.nan) -> Floats:
     """Each row's value after the last row it sees; `empty` where it sees none."""
@@ -119,13 +123,13 @@ def ewma_after(cohort: Cohort, rates: tuple[float, ...]) -> Floats:
     """Exponentially weighted means after each row, seeded by the first answer. Shape (rows, items, rates)."""
     grid = Grid.of(cohort)
     answers = grid.spread(cohort.answers)[..., None]
-    rate = np.array(rates)
-    out = np.full((*answers.shape[:3], len(rates)), np.nan)
-    state = np.full(out.shape[1:], np.nan)
-    for place, (now, given) in enumerate(zip(answers, ~np.isnan(answers), strict=True)):
-        moved = np.where(np.isnan(state), now, state + rate * (now - state))
-        state = np.where(given, moved, state)
-        out[place] = state
+    given = ~np.isnan(answers)
+    count, now = np.cumsum(given, axis=0), np.nan_to_num(answers)
+    rate = np.where(given, np.where(count == 1, 1.0, np.array(rates)), 0.0)
+    out, state = np.empty(rate.shape), np.zeros(rate.shape[1:])
+    for place in range(len(out)):
+        out[place] = state = state + rate[place] * (now[place] - state)
+    out[np.broadcast_to(count == 0, out.shape)] = np.nan
     return grid.gather(out)
 
 

@@ -100,6 +100,9 @@ class Past:
     population: Population
     told: After
     filtered: Filtered
+    online: Ints
+    before: History
+    ahead: Forecast
     habits: Habits
 
     @classmethod
@@ -107,15 +110,20 @@ class Past:
         """Run every recursion over a cohort; `relation` tells how much items say of each other (`habits.related`)."""
         after, state, seen = told(cohort), filtered(population, cohort), seen_online(cohort)
         ahead = forecast(population, cohort, seen, state)
-        habits = Habits.of(cohort, history(cohort, seen, after), ahead, relation)
-        return cls(cohort, population, after, state, habits)
+        before = history(cohort, seen, after)
+        habits = Habits.of(cohort, before, ahead, relation)
+        return cls(cohort, population, after, state, seen, before, ahead, habits)
 
     def history(self, seen: Ints, rows: Ints | None = None) -> History:
         """What each row knows of earlier answers; of some rows or of all."""
+        if np.array_equal(seen, self.online):
+            return self.before if rows is None else self.before.take(rows)
         return history(*self._of(seen, rows), self.told)
 
     def forecast(self, seen: Ints, rows: Ints | None = None) -> Forecast:
         """What the personal baseline expects of each row; of some rows or of all."""
+        if np.array_equal(seen, self.online):
+            return self.ahead if rows is None else self.ahead.take(rows)
         return forecast(self.population, *self._of(seen, rows), self.filtered)
 
     def _of(self, seen: Ints, rows: Ints | None) -> tuple[Cohort, Ints]:

@@ -48,15 +48,17 @@ def own_width(cohort: Cohort, off: Floats) -> Floats:
             baseline has no parameter of a person's own, so its errors are of the same kind before and after training.
     """
     grid = Grid.of(cohort)
-    laid, width = grid.spread(off), np.ones((grid.longest, grid.people))
+    laid, log = grid.spread(off) / USUALLY, np.zeros((grid.longest, grid.people))
     given = (~np.isnan(laid)).sum(2)
-    expected, patience = TAIL * given, PATIENT + np.cumsum(given, axis=0)
-    log, now = np.zeros(grid.people), np.ones(grid.people)
+    expected, step = TAIL * given, QUICK / (PATIENT + np.cumsum(given, axis=0))
+    with np.errstate(divide="ignore"):
+        laid = np.log(laid)
+    now = np.zeros((grid.people, 1))
     for place, errors in enumerate(laid):
-        beyond = (errors > USUALLY * now[:, None]).sum(1) - expected[place]
-        log = np.minimum(np.maximum(log + QUICK * beyond / patience[place], LEAST), MOST)
-        width[place] = now = np.exp(log)
-    return grid.gather(width)
+        beyond = (errors > now).sum(1) - expected[place]
+        log[place] = np.minimum(np.maximum(now[:, 0] + step[place] * beyond, LEAST), MOST)
+        now = log[place, :, None]
+    return grid.gather(np.exp(log))
 
 
 def calibrate(value: Floats, scale: Floats, answers: Floats, coverage: float) -> Intervals:

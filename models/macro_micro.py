@@ -106,46 +106,41 @@ class MacroMicro:
             nightly: predict as a nightly batch: answers of earlier local days only, this moment's body and voice
                 unknown.
             seen: (rows of the cohort,) the last row that each row sees, where a protocol decides.
-            why: also say what each part of what is known moves the estimates by, see `contributions`.
+            why: also say what each part of what is known moves the estimates by: the estimate less what it would be had
+                the modality not been measured (each modality's name), had the person never answered (`history`), were
+                the person unknown to the model (`person`). Parts act together, so they need not add up.
 
         Raises:
             CohortError: the cohort's items are not the model's.
         """
         cohort, seen = self._known_of(cohort, seen, nightly=nightly)
         chosen, past = _index(cohort, rows), Past.of(cohort, self.population, self.relation)
-        value = self.values(past, seen, chosen, nightly=nightly)
+        inputs = self.inputs(past, seen, chosen)
+        unit = self.estimate(inputs, nightly=nightly)
+        if self.network is None:
+            value = np.clip(past.forecast(seen, chosen).value, cohort.low, cohort.low + cohort.span)
+        else:
+            value = cohort.low + cohort.span * unit
         scale = error_scale(past, seen)[chosen]
         low, high = self.intervals[view_name(nightly=nightly)].around(value, scale, cohort.low, cohort.span)
         if NEWCOMER in self.intervals:
             new = self._places(cohort)[chosen] >= self.macro_people
             low[new], high[new] = self.intervals[NEWCOMER].around(value[new], scale[new], cohort.low, cohort.span)
-        return Prediction(value, low, high, self.contributions(past, seen, chosen, nightly=nightly) if why else {})
+        fresh = self.inputs(past, np.full(len(cohort), NONE), chosen) if why else None
+        moved = {} if fresh is None else self._moved(inputs, fresh, unit, nightly=nightly)
+        return Prediction(value, low, high, {name: cohort.span * by for name, by in moved.items()})
 
-    def values(self, past: Past, seen: Ints, rows: Ints | Mask | None = None, *, nightly: bool = False) -> Floats:
-        """Point estimates of some rows (all by default), (rows, items) in scale units, kept inside the scale."""
-        cohort, chosen = past.cohort, _index(past.cohort, rows)
-        if self.network is None:
-            return np.clip(past.forecast(seen, chosen).value, cohort.low, cohort.low + cohort.span)
-        inputs = self.inputs(past, seen, chosen)
-        return np.asarray(cohort.low + cohort.span * self.estimate(inputs, nightly=nightly))
-
-    def contributions(self, past: Past, seen: Ints, rows: Ints, *, nightly: bool = False) -> dict[str, Floats]:
-        """What each part of what is known moves the estimates of some rows by, each (rows, items) in scale units.
-
-        By ablation to the mask: the estimate less what it would be had the modality not been measured (each modality's
-        name), had the person never answered (`history`), were the person unknown to the model (`person`). Parts act
-        together, so they need not add up.
-        """
-        cohort = past.cohort
-        whole, fresh = (self.inputs(past, known, rows) for known in (seen, np.full(len(cohort), NONE)))
+    def _moved(self, inputs: Inputs, fresh: Inputs, unit: Floats, *, nightly: bool) -> dict[str, Floats]:
+        """What parts move estimates by, in units of the span, by ablation to the mask; `fresh` sees no answer."""
         # Taking away what no row has, or what is not read, moves nothing.
-        without = {name: whole.without(name) for name in self.standards if whole.masks[name].any()}
-        without["history"] = replace(whole, baseline=fresh.baseline, history=fresh.history, context=fresh.context)
-        without["person"] = whole.of_strangers(len(self.participants))
-        ablated, place = stacked([whole, *without.values()]), np.tile(whole.person, len(without) + 1)
-        said = np.split(self.estimate(ablated, nightly=nightly, place=place), len(without) + 1)
-        moved = {name: cohort.span * (said[0] - other) for name, other in zip(without, said[1:], strict=True)}
-        return {name: np.zeros_like(said[0]) for name in self.standards} | moved
+        without = {name: inputs.without(name) for name in self.standards if inputs.masks[name].any()}
+        without["history"] = replace(inputs, baseline=fresh.baseline, history=fresh.history, context=fresh.context)
+        without["person"] = inputs.of_strangers(len(self.participants))
+        ablated, place = stacked(list(without.values())), np.tile(inputs.person, len(without))
+        said = np.split(self.estimate(ablated, nightly=nightly, place=place), len(without))
+        return dict.fromkeys(self.standards, np.zeros_like(unit)) | {
+            name: unit - other for name, other in zip(without, said, strict=True)
+        }
 
     def inputs(self, past: Past, seen: Ints, rows: Ints | None = None) -> Inputs:
         """What network and trees read of some rows of a cohort, of all by default."""

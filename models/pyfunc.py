@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
 # What the code in a logged model imports; the versions are those it was trained with.
-NEEDS = ("mlflow", "numpy", "pandas", "polars", "pyarrow", "safetensors", "torch", "scipy")
+NEEDS = ("mlflow", "numpy", "pandas", "polars", "pyarrow", "safetensors")
 
 
 def signature(items: Sequence[Item], features: Mapping[str, Sequence[str]]) -> ModelSignature:

@@ -37,6 +37,10 @@ class Forecast:
     sd: Floats
     parts: Floats
 
+    def take(self, rows: Ints) -> Forecast:
+        """These rows only."""
+        return Forecast(self.value[rows], self.sd[rows], self.parts[rows])
+
 
 def hours_since(answers: Floats, times: Floats) -> Floats:
     """Hours since the answer before of the same person and item, (places, people, items); 0 where none is given."""
@@ -71,21 +75,22 @@ def filtered(p: Population, cohort: Cohort) -> Filtered:
     laid, times = grid.spread(cohort.answers), grid.spread(cohort.time_us / HOUR_US)
     answered = ~np.isnan(laid)
     # What needs no state is done for all places at once; between answers nothing moves (gap 0). Parts come first, so
-    # that each step is one over people and items.
-    var, one = p.var.T[:, None], np.eye(PARTS)[:, :, None, None]
+    # that each step is one over people and items; the state lies beside its covariance, since both are moved alike.
     decay = np.exp(-hours_since(laid, times)[:, None] * p.rate_h.T[:, None])
-    shrink, grow = decay[:, :, None] * decay[:, None], ((1 - decay**2) * var)[:, :, None] * one
+    fresh = ((1 - decay**2) * p.var.T[:, None])[:, :, None] * np.eye(PARTS, PARTS + 1)[:, :, None, None]
+    kept = decay[:, :, None] * np.concatenate([decay, np.ones_like(decay[:, :1])], axis=1)[:, None]
     gone = np.where(answered, np.nan_to_num(laid) - p.mean, 0.0)
-    state, spread = np.zeros(decay.shape), np.zeros(shrink.shape)
-    now, width = np.zeros(decay.shape[1:]), var[:, None] * one
+    after = np.empty(kept.shape)
+    now = np.broadcast_to(np.eye(PARTS, PARTS + 1)[:, :, None, None] * p.var.T[:, None, None], kept.shape[1:])
     for place, known in enumerate(answered):
-        now, width = decay[place] * now, width * shrink[place] + grow[place]
-        reach = np.add.reduce(width, 1)
-        gain = reach * (known / (np.add.reduce(reach) + p.noise_var))
-        state[place] = now = now + gain * (gone[place] - np.add.reduce(now))
-        spread[place] = width = width - gain[:, None] * reach
-    state, spread = np.moveaxis(state, 1, -1), np.moveaxis(spread, (1, 2), (-2, -1))
-    return Filtered(grid.gather(state), grid.gather(spread), grid.gather(_latest(laid, times)))
+        now = now * kept[place] + fresh[place]
+        reach = np.add.reduce(now)
+        reach[PARTS] -= gone[place]
+        gain = reach[:PARTS] * (known / (np.add.reduce(reach[:PARTS]) + p.noise_var))
+        after[place] = now = now - gain[:, None] * reach
+    after = np.moveaxis(after, (1, 2), (-2, -1))
+    rows = grid.gather(after)
+    return Filtered(rows[..., PARTS], rows[..., :PARTS], grid.gather(_latest(laid, times)))
 
 
 def forecast(p: Population, cohort: Cohort, seen: Ints | None = None, after: Filtered | None = None) -> Forecast:

@@ -60,6 +60,7 @@ def test_plain_mlflow_gives_the_numbers_of_the_model_in_process(served: tuple[Ho
         f"mlflow.set_tracking_uri('sqlite:///{home.mlflow}/mlflow.db')\n"
         "model = mlflow.pyfunc.load_model('models:/macro-micro@challenger')\n"
         "model.predict(pd.read_parquet('frame.parquet')).to_parquet('out.parquet')\n"
+        "assert 'torch' not in sys.modules, 'estimates need no torch'\n"
         "assert 'assets' not in sys.modules and '/artifacts/code/models' in sys.modules['models'].__file__\n"
     )
     # Isolated from this checkout: the model brings the code it needs.
