@@ -3,7 +3,7 @@
 Run: `python -m benchmarks.models_simulated [people] [days] [coupling]` (298, 14, and 1 and 0 by default). The oracle
 knows each person's true parameters but not the future. Prints the share of the oracle's gain over the personal mean
 that the model reaches, what dropping body and voice costs (with coupling 0, where nothing may be claimed: the interval
-must hold 0), time, memory and latencies.
+must hold 0), time and memory. How long estimates take says `benchmarks/serving.py`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from assets.study import PAPER_ITEMS, Study
 from models.cohort import Cohort, cohort_from_frame
 from models.evaluation import MODEL, compare, drops, predict_split
 from models.fitting import fit
-from models.macro_micro import MacroMicro
 from models.metrics import pooled_ccc
 from models.protocols import online
 from models.settings import Settings
@@ -61,7 +60,6 @@ def main(people: int = 298, days: int = 14, only: float | None = None) -> None:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(f"fit: {spent:.0f} CPU s, {waited:.0f} s, {len(model.curve)} epochs; peak so far {peak:.0f} MB")
         _cost(people, days, spent / len(model.curve) if model.curve else 0.0)
-        _latency(model, cohort)
 
 
 def study(people: int, days: int, coupling: float) -> tuple[pl.DataFrame, Cohort]:
@@ -81,19 +79,6 @@ def _cost(people: int, days: int, each_epoch: float) -> None:
         print(
             f"a tenth of the people: {spent:.0f} CPU s, {len(model.curve)} epochs; all cost {ratio:.1f} times an epoch"
         )
-
-
-def _latency(model: MacroMicro, cohort: Cohort) -> None:
-    """How long estimates take: one person with their history, and everybody."""
-    last = np.flatnonzero(np.r_[cohort.person[1:] != cohort.person[:-1], True])
-    one = cohort.take(cohort.person == 0)
-    for what, asked, rows in (("one person", one, np.array([len(one) - 1])), ("everybody", cohort, last)):
-        took = []
-        for _ in range(10):
-            began = time.perf_counter()
-            model.predict(asked, rows)
-            took.append(1000 * (time.perf_counter() - began))
-        print(f"{what}: first {took[0]:.0f} ms, then {np.median(took[1:]):.1f} ms")
 
 
 if __name__ == "__main__":
