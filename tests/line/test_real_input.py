@@ -67,6 +67,6 @@ def test_labels_alone_are_trained_on_evaluated_and_registered(rowland: Path, tmp
     assert status["champion"]["version"] >= 1
     macromicro(rowland, "evaluate", "--json", str(tmp_path / "table.json"))
     table = json.loads((tmp_path / "table.json").read_text())["P2"]
-    assert table["personal_mean"]["pooled_ccc"] == pytest.approx(0.56, abs=0.02)
-    assert table["ewma"]["pooled_ccc"] == pytest.approx(0.68, abs=0.02)
+    assert table["personal_mean"]["pooled_ccc"] == pytest.approx(0.46, abs=0.02)
+    assert table["ewma"]["pooled_ccc"] == pytest.approx(0.64, abs=0.02)
     assert table["macro_micro"]["pooled_ccc"] > table["personal_mean"]["pooled_ccc"]
