@@ -1,8 +1,8 @@
 """The paper's grid on a simulated study: fusion × personalisation × weighting beside every baseline, under P1.
 
 Run: `OMP_NUM_THREADS=1 python -m benchmarks.paper [small|paper] [people] [days] [seeds]` (paper, 100, 14 and 1 by
-default). Finished cells are kept in a folder under the temporary one, so a run that was stopped goes on. Its table is
-written between the grid's markers in docs/results.md.
+default). Finished cells are kept in a folder under the temporary one, so a run that was stopped goes on. Its table and
+picture are written between the grid's markers in docs/results.md.
 """
 
 from __future__ import annotations
@@ -13,21 +13,23 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from assets.learning.evaluation import plain
 from assets.learning.grid import paper_code
-from assets.learning.grid_pages import HEADER, page_section, summary, table_rows
+from assets.learning.grid_pages import HEADER, grid_picture, page_section, summary, table_rows
 from assets.moments.table import items_of, modalities
 from assets.simulated.moments import simulated_moments
 from assets.study import PAPER_ITEMS, Study
 from models.cohort import cohort_from_frame
 from models.paper.design import PaperSettings, cells
-from models.paper.grid import Bench, Cell, Result, Row, Store, references, run_cells, table
+from models.paper.grid import Bench, Cell, Result, Store, references, run_cells, table
 from pipeline.experiments import bar
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "results.md"
+PICTURE = PAGE.parent / "images" / "paper-grid.png"
 CAUTION = (
     "Simulated body and voice carry affect by construction: this compares designs, not how well real people are read."
 )
@@ -54,13 +56,14 @@ def main(grid: str = "paper", people: str = "100", days: str = "14", seeds: str 
     start = time.process_time()
     rows = table(results, references(bench))
     print(f"table and baselines: {time.process_time() - start:.1f} processor seconds")
-    text = _section(rows, f"`benchmarks/paper.py {grid} {people} {days} {seeds}`", len(bench.rows), sum(spent))
+    plainly = plain([row.as_dict() for row in rows])
+    text = _section(plainly, f"`benchmarks/paper.py {grid} {people} {days} {seeds}`", len(bench.rows), sum(spent))
     print(text)
     PAGE.write_text(page_section(PAGE.read_text(), text))
+    grid_picture(plainly).savefig(PICTURE, dpi=110)
 
 
-def _section(rows: list[Row], command: str, answers: int, seconds: float) -> str:
-    plainly = plain([row.as_dict() for row in rows])
+def _section(plainly: list[dict[str, Any]], command: str, answers: int, seconds: float) -> str:
     cells_only = [row for row in plainly if row["seeds"]]
     shown = {row["name"] for row in cells_only[:SHOWN] + cells_only[-SHOWN:]}
     told = (
@@ -72,6 +75,8 @@ def _section(rows: list[Row], command: str, answers: int, seconds: float) -> str
         "## The paper's grid",
         "",
         told,
+        "",
+        f"![Every cell and baseline beside the personal mean]({PICTURE.relative_to(PAGE.parent)})",
         "",
         f"The {SHOWN} best and the {SHOWN} worst cells, and every baseline; a cell is fusion/personalisation/weighting."
         if len(cells_only) > 2 * SHOWN

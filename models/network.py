@@ -1,7 +1,8 @@
 """Macro trunk and micro layers together: the correction to the personal baseline.
 
 The last layer and every personal parameter start at zero, so an untrained network says exactly what the baseline
-says. What the numbers mean in scale units, and training, belong to `macro_micro.py` and `fitting.py`.
+says. Here networks learn; what they learnt is told by `ensemble.py`. What the numbers mean in scale units, and
+training, belong to `macro_micro.py` and `fitting.py`.
 """
 
 from __future__ import annotations
