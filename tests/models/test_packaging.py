@@ -1,6 +1,7 @@
 """A stored model says the same numbers, holds no pickle, and refuses what was changed."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,24 @@ def test_a_changed_schema_is_refused(stored: tuple[Path, MacroMicro, Cohort], tm
     told["items"][0][2] = 7.0
     (tmp_path / CONFIGURATION).write_text(json.dumps(told))
     with pytest.raises(ModelError, match="changed after"):
+        load(tmp_path)
+
+
+def test_weights_that_are_absent_broken_or_of_another_network_are_refused(
+    stored: tuple[Path, MacroMicro, Cohort], tmp_path: Path
+) -> None:
+    shutil.copytree(stored[0], tmp_path, dirs_exist_ok=True)
+    told = json.loads((tmp_path / CONFIGURATION).read_text())
+    (tmp_path / CONFIGURATION).write_text(json.dumps({**told, "participants": [*told["participants"], "P99"]}))
+    with pytest.raises(
+        ModelError, match=r"does not fit model\.json: members\.0\.micro\.bias is missing, unknown or of"
+    ):
+        load(tmp_path)
+    (tmp_path / WEIGHTS).write_bytes(b"no weights")
+    with pytest.raises(ModelError, match="absent or broken"):
+        load(tmp_path)
+    (tmp_path / WEIGHTS).unlink()
+    with pytest.raises(ModelError, match="absent or broken"):
         load(tmp_path)
 
 
