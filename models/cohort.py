@@ -59,6 +59,15 @@ class Modality:
         """These rows only."""
         return Modality(self.names, self.values[rows], self.past_mean[rows], self.past_sd[rows], self.past_n[rows])
 
+    def spread(self, rows: Ints, count: int) -> Modality:
+        """These as some of `count` rows, in which the others have nothing measured."""
+        laid = {name: np.full((count, len(self.names)), np.nan) for name in ("values", "past_mean", "past_sd")}
+        for name, whole in laid.items():
+            whole[rows] = getattr(self, name)
+        past_n = np.zeros(count, dtype=np.int64)
+        past_n[rows] = self.past_n
+        return Modality(self.names, **laid, past_n=past_n)
+
     def masked(self, rows: Mask) -> Modality:
         """The same with the modality missing on some rows; what the person's past said of it stays."""
         return replace(self, values=np.where(rows[:, None], np.nan, self.values))
@@ -166,20 +175,23 @@ def cohort_from_frame(frame: pl.DataFrame, items: Sequence[Item], modalities: Ma
         day=frame["day"].cast(pl.Date).cast(pl.Int32).cast(pl.Int64).to_numpy(),
         local_hour=frame["local_hour"].cast(pl.Float64).to_numpy(),
         answers=_columns(frame, [f"y_{i.name}" for i in items]),
-        modalities={m: _modality(frame, m, tuple(names)) for m, names in modalities.items()},
+        modalities=modalities_from_frame(frame, modalities),
     )
 
 
-def _modality(frame: pl.DataFrame, modality: str, names: tuple[str, ...]) -> Modality:
-    columns = [f"{modality}.{n}" for n in names]
-    counts = _columns(frame, [f"{modality}.past_n"])[:, 0]
-    return Modality(
-        names,
-        _columns(frame, columns),
-        _columns(frame, [f"{c}.past_mean" for c in columns]),
-        _columns(frame, [f"{c}.past_sd" for c in columns]),
-        np.nan_to_num(counts, nan=0.0).astype(np.int64),
-    )
+def modalities_from_frame(frame: pl.DataFrame, modalities: Mapping[str, Sequence[str]]) -> dict[str, Modality]:
+    """The modalities of a frame's rows, in the frame's order; arguments as of `cohort_from_frame`."""
+    out = {}
+    for name, features in modalities.items():
+        columns = [f"{name}.{feature}" for feature in features]
+        out[name] = Modality(
+            tuple(features),
+            _columns(frame, columns),
+            _columns(frame, [f"{column}.past_mean" for column in columns]),
+            _columns(frame, [f"{column}.past_sd" for column in columns]),
+            np.nan_to_num(_columns(frame, [f"{name}.past_n"])[:, 0], nan=0.0).astype(np.int64),
+        )
+    return out
 
 
 def _columns(frame: pl.DataFrame, names: Sequence[str]) -> Floats:

@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 import polars as pl
 
-from models.cohort import Cohort, Floats, Ints, Item, Mask, cohort_from_frame
+from models.cohort import Cohort, Floats, Ints, Item, Mask, cohort_from_frame, modalities_from_frame
 from models.errors import CohortError
 
 HOUR_US = 3_600_000_000
@@ -143,17 +143,19 @@ def unfold(frame: pl.DataFrame, items: Sequence[Item], features: Mapping[str, Se
     """
     frame = _checked(frame, items)
     past = _past(frame, items)
-    asked = frame.with_columns(
-        pl.col("participant").cast(pl.String), *(pl.lit(None, pl.Float64()).alias(f"y_{i.name}") for i in items)
-    ).with_row_index("row")
-    rows = pl.concat([past, asked.drop("past_age_h", *(f"past_{i.name}" for i in items))], how="diagonal_relaxed")
-    rows = rows.sort("row", "time_us", maintain_order=True)
+    asked = frame.select("participant", "time_us", "day", "local_hour").with_row_index("row")
+    rows = pl.concat([past, asked.cast({"participant": pl.String()})], how="diagonal_relaxed")
     # Each row asked is its own person here: the row's number keeps their pasts apart, the code says who they are.
-    own = rows.with_columns(participant=pl.format("{}", pl.col("row").cast(pl.String).str.zfill(12)))
-    cohort = cohort_from_frame(own, items, features)
-    codes = tuple(frame["participant"].cast(pl.String))
+    own = rows.with_columns(participant=pl.col("row").cast(pl.String).str.zfill(12))
+    cohort = cohort_from_frame(own, items, {})
     last = np.flatnonzero(np.r_[cohort.person[1:] != cohort.person[:-1], True]) if len(cohort) else np.zeros(0, int)
-    return replace(cohort, participants=codes), last.astype(np.int64)
+    # The past brings answers alone, so that body and voice are laid out for the rows asked only.
+    measured = modalities_from_frame(frame, features).items()
+    return replace(
+        cohort,
+        participants=tuple(frame["participant"].cast(pl.String)),
+        modalities={name: modality.spread(last, len(cohort)) for name, modality in measured},
+    ), last.astype(np.int64)
 
 
 def _checked(frame: pl.DataFrame, items: Sequence[Item]) -> pl.DataFrame:
