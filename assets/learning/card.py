@@ -26,30 +26,31 @@ SHOWN = {
     "lift_over_ewma.mean": "lift over EWMA", "lift_over_ewma.improved": "people improved",
 }  # fmt: skip
 
+# Each paragraph is one line of Markdown: MLflow shows a line break as one.
 _WHAT = """\
-Daily personal estimates of self-reported affect: a correction to a personal baseline by a shared transformer with
+Daily personal estimates of self-reported affect: a correction to a personal baseline by a shared transformer with \
 personal parameters, by boosted trees, and by the habits of each person's earlier answers."""
 
 _PROTOCOLS = """\
-Parameters from the first four fifths of each person's answers up to the last night that fitted everything anew; each
-later answer predicted from everything before it (P2), or from what was known the evening before (P2N). Intervals are
+Parameters from the first four fifths of each person's answers up to the last night that fitted everything anew; each \
+later answer predicted from everything before it (P2), or from what was known the evening before (P2N). Intervals are \
 over people."""
 
 _TWIN = """\
-0: not read. The tables' model is fitted on the first four fifths of the answers and may read other modalities than this
-version, which is fitted on all."""
+0: not read. The tables' model is fitted on the first four fifths of the answers and may read other modalities than \
+this version, which is fitted on all."""
 
 _LIMITS = """\
 - **Not a medical device.** Estimates are for research; they are no diagnosis and no ground for treating anybody.
 - A pooled CCC rewards knowing who somebody is: read it beside the CCC within people, the MAE and the personal mean.
-- It was fitted on the people of one study. For anybody else it says what people of that study say, moved by the answers
-  that are given with the question.
+- It was fitted on the people of one study. For anybody else it says what people of that study say, moved by the \
+answers that are given with the question.
 - Intervals are made to hold {coverage:.0%} of the answers over people; for one person they may hold fewer.
 - Body and voice are recorded by the participants: what was not measured is told to the model as missing."""
 
 _LICENCES = """\
-Code: Apache-2.0. Voice features are openSMILE's eGeMAPSv02, whose licence allows research and non-commercial use only;
-whoever uses this model with voice needs to keep to it. Weights belong to the study that trained them."""
+Code: Apache-2.0. Voice features are openSMILE's eGeMAPSv02, whose licence allows research and non-commercial use \
+only; whoever uses this model with voice needs to keep to it. Weights belong to the study that trained them."""
 
 
 def card(version: Version, study: Study, table: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> str:

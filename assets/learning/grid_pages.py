@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 HEADER = ("model", "pooled CCC", "95 % over people", "over the personal mean", "MAE", "per-person CCC", "implied q")
 BEGIN, END = "<!-- paper-grid:begin -->", "<!-- paper-grid:end -->"
 LABELLED = 40  # lines that still have room for a name each
+NAME = 6  # so many lines without names are as high as one with its name
 
 
 def table_rows(rows: Iterable[Mapping[str, Any]]) -> list[list[str]]:
@@ -37,8 +39,11 @@ def grid_picture(rows: Sequence[Mapping[str, Any]]) -> Figure:
     named = len(shown) <= LABELLED
     figure = Figure(figsize=(7, max(3.0, 0.16 * len(shown)) if named else 5.5), layout="constrained")
     axes = figure.add_subplot()
+    # Where cells go without names, a baseline takes the height that its own name needs.
+    heights = [1 if named or row["seeds"] else NAME for row in shown]
+    height = [top - own / 2 for top, own in zip(accumulate(heights), heights, strict=True)]
     for cells, colour, label in ((True, "#4c72b0", "cells of the grid"), (False, "#c44e52", "baselines")):
-        mine = [(place, row) for place, row in enumerate(shown) if bool(row["seeds"]) == cells]
+        mine = [(place, row) for place, row in zip(height, shown, strict=True) if bool(row["seeds"]) == cells]
         value = [row["pooled_ccc"] for _, row in mine]
         reach = [[abs(v - (row[_CI][end] or v)) for v, (_, row) in zip(value, mine, strict=True)] for end in (0, 1)]
         places = [place for place, _ in mine]
@@ -46,8 +51,8 @@ def grid_picture(rows: Sequence[Mapping[str, Any]]) -> Figure:
     usual = next((row["pooled_ccc"] for row in shown if row["name"] == "personal_mean"), None)
     if usual is not None:
         axes.axvline(usual, color="#888888", linestyle="--", linewidth=0.8, label="personal mean")
-    places = [p for p, row in enumerate(shown) if named or not row["seeds"]]
-    axes.set_yticks(places, [str(shown[p]["name"]).replace("_", " ") for p in places], fontsize=6)
+    labelled = {place: str(row["name"]) for place, row in zip(height, shown, strict=True) if named or not row["seeds"]}
+    axes.set_yticks(list(labelled), [name.replace("_", " ") for name in labelled.values()], fontsize=6)
     axes.set_xlabel("pooled CCC, mean over items, with 95 % interval over people")
     axes.legend(fontsize=7, loc="lower right")
     return figure

@@ -1,5 +1,7 @@
 """The model card says what a version is and how good, and nothing of anybody in particular."""
 
+import re
+
 import numpy as np
 import polars as pl
 
@@ -35,6 +37,7 @@ def test_a_card_tells_data_figures_limits_and_licences(study: Study) -> None:
     assert "| voice | 0.020 (0.010 … 0.030) | 0.001 (0.000 … 0.002) |" in text
     for said in ("Not a medical device", "research and non-commercial", "abc", "| worried | 0 – 100 |"):
         assert said in text
+    assert not re.search(r"[\w,;] *\n *\w", text), "MLflow shows a line break within a paragraph"
 
 
 def test_a_model_without_network_has_no_table_of_modalities(study: Study) -> None:
