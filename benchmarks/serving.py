@@ -72,7 +72,8 @@ def main(people: str = "298", days: str = "14", epochs: str = "2") -> None:
 
 def in_process(model: MacroMicro, cohort: Cohort) -> None:
     """One person with their history, and everybody."""
-    last = np.flatnonzero(np.r_[cohort.person[1:] != cohort.person[:-1], True])
+    rank, count = cohort.rank()
+    last = np.flatnonzero(rank + 1 == count)
     one = cohort.take(cohort.person == 0)
     show("in process: one", seconds(lambda: model.predict(one, np.array([len(one) - 1])), 200))
     show("in process: everybody", seconds(lambda: model.predict(cohort, last), 10))

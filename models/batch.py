@@ -8,11 +8,11 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from models.inputs import Inputs
+from models.inputs import Inputs, Rows
 
 
 @dataclass(frozen=True)
-class Batch:
+class Batch(Rows):
     """Tensors over rows; names and shapes are those of `Inputs`, whose memory they share."""
 
     baseline: Tensor
@@ -25,28 +25,7 @@ class Batch:
     @classmethod
     def of(cls, inputs: Inputs) -> Batch:
         """The same rows."""
-        return cls(
-            torch.from_numpy(inputs.baseline),
-            torch.from_numpy(inputs.history),
-            torch.from_numpy(inputs.context),
-            torch.from_numpy(inputs.person),
-            {m: torch.from_numpy(v) for m, v in inputs.values.items()},
-            {m: torch.from_numpy(v) for m, v in inputs.masks.items()},
-        )
-
-    def __len__(self) -> int:
-        return len(self.person)
-
-    def take(self, rows: Tensor) -> Batch:
-        """These rows only."""
-        return Batch(
-            self.baseline[rows],
-            self.history[rows],
-            self.context[rows],
-            self.person[rows],
-            {m: v[rows] for m, v in self.values.items()},
-            {m: v[rows] for m, v in self.masks.items()},
-        )
+        return cls(*inputs.each(torch.from_numpy))
 
     @cached_property
     def measured(self) -> dict[str, tuple[Tensor, Tensor]]:

@@ -21,6 +21,7 @@ from models.settings import Settings
 ROWS = 256  # rows at once: bounds memory
 NEVER = np.float32(-np.inf)  # how much attention goes to what is not there, before the softmax
 EPSILON = np.float32(1e-5)  # of torch's layer norm
+# Half of what the error function leaves to 1, highest power first (Abramowitz and Stegun 1964, 7.1.26).
 ERFC = (np.array([1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592]) / 2).astype(np.float32)
 PERSONAL = "bias", "film", "slopes"  # parameters of the micro part that each person has
 

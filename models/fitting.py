@@ -230,8 +230,7 @@ class _Material:
     def network(self, seed: int) -> Network:
         """A new network; the seed decides its first weights and everything drawn in its training."""
         torch.manual_seed(seed)
-        sizes = {m: len(f) for m, f in self.model.features.items()}
-        return Network(self.model.settings, len(self.model.items), len(self.model.participants), sizes)
+        return Network(self.model.settings, *self.model.sizes)
 
     def forest(self, rows: Mask) -> Forest:
         """Trees grown on some rows, as both views see them."""

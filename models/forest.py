@@ -18,7 +18,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from models.cohort import Floats, Ints, Mask, Singles
+from models.cohort import Floats, Mask, Singles
 from models.inputs import CONTEXT_WIDTH, HISTORY_WIDTH, Inputs
 from models.leaves import Leaves, Places
 
@@ -69,16 +69,19 @@ class Forest:
     @cached_property
     def _of_all(self) -> Leaves:
         """The trees of all items, which read the history of one."""
-        return self._leaves(self.feature).take(np.flatnonzero(self.item == ALL))
+        return self._leaves.take(np.flatnonzero(self.item == ALL))
 
     @cached_property
     def _of_one(self) -> Leaves:
         """The trees of one item, which read its history among all items' and, after those, the body."""
+        return self._leaves.take(np.flatnonzero(self.item != ALL))
+
+    @cached_property
+    def _leaves(self) -> Leaves:
+        """All trees, with the columns that either reads."""
         item = np.repeat(self.item, np.diff(np.r_[self.root, len(self.feature)]))
         before = np.where(self.feature < OF_HISTORY, item, len(self.start) - 1)
-        return self._leaves(self.feature + OF_HISTORY * before).take(np.flatnonzero(self.item != ALL))
-
-    def _leaves(self, column: Ints | Places) -> Leaves:
+        column = self.feature + OF_HISTORY * np.where(item == ALL, 0, before)
         return Leaves.of(column, self.threshold, self.left, self.right, self.value, self.root)
 
     @cached_property

@@ -148,14 +148,15 @@ def unfold(frame: pl.DataFrame, items: Sequence[Item], features: Mapping[str, Se
     # Each row asked is its own person here: the row's number keeps their pasts apart, the code says who they are.
     own = rows.with_columns(participant=pl.col("row").cast(pl.String).str.zfill(12))
     cohort = cohort_from_frame(own, items, {})
-    last = np.flatnonzero(np.r_[cohort.person[1:] != cohort.person[:-1], True]) if len(cohort) else np.zeros(0, int)
+    rank, count = cohort.rank()
+    last = np.flatnonzero(rank + 1 == count)
     # The past brings answers alone, so that body and voice are laid out for the rows asked only.
     measured = modalities_from_frame(frame, features).items()
     return replace(
         cohort,
         participants=tuple(frame["participant"].cast(pl.String)),
         modalities={name: modality.spread(last, len(cohort)) for name, modality in measured},
-    ), last.astype(np.int64)
+    ), last
 
 
 def _checked(frame: pl.DataFrame, items: Sequence[Item]) -> pl.DataFrame:

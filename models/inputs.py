@@ -8,8 +8,9 @@ at the same time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 
@@ -25,8 +26,31 @@ HISTORY_WIDTH = 2 + PARTS + TOLD + len(RATES) + 5 + 12
 CONTEXT_WIDTH = 8
 
 
+class Rows:
+    """What rows of inputs are, as arrays (`Inputs`) and as tensors (`models/batch.py`)."""
+
+    baseline: Any
+    history: Any
+    context: Any
+    person: Any
+    values: Any
+    masks: Any
+
+    def __len__(self) -> int:
+        return len(self.person)
+
+    def each(self, change: Callable[[Any], Any]) -> tuple[Any, ...]:
+        """Every part after a change that is made to all alike, in the order of the fields."""
+        single = (change(part) for part in (self.baseline, self.history, self.context, self.person))
+        return (*single, *({m: change(v) for m, v in parts.items()} for parts in (self.values, self.masks)))
+
+    def take(self, rows: Any) -> Self:
+        """These rows only."""
+        return type(self)(*self.each(lambda part: part[rows]))
+
+
 @dataclass(frozen=True)
-class Inputs:
+class Inputs(Rows):
     """Numbers over rows, in single precision; `baseline` in units of the span above the scale's low end.
 
     Shapes: `baseline` (rows, items), `history` (rows, items, HISTORY_WIDTH), `context` (rows, CONTEXT_WIDTH), `person`
@@ -39,20 +63,6 @@ class Inputs:
     person: Ints
     values: dict[str, Singles]
     masks: dict[str, Mask]
-
-    def __len__(self) -> int:
-        return len(self.person)
-
-    def take(self, rows: Ints | Mask | slice) -> Inputs:
-        """These rows only."""
-        return Inputs(
-            self.baseline[rows],
-            self.history[rows],
-            self.context[rows],
-            self.person[rows],
-            {m: v[rows] for m, v in self.values.items()},
-            {m: v[rows] for m, v in self.masks.items()},
-        )
 
     @property
     def answered(self) -> Mask:

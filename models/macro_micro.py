@@ -73,6 +73,11 @@ class MacroMicro:
         """Whether the model has parameters of this person's own."""
         return participant in self._known
 
+    @property
+    def sizes(self) -> tuple[int, int, dict[str, int]]:
+        """What a network of this model is built for: how many items, people and, by modality, features."""
+        return len(self.items), len(self.participants), {name: len(names) for name, names in self.features.items()}
+
     def unseen(self, cohort: Cohort) -> Mask:
         """Rows with answers later than those of their person that the model was fitted on, (rows,)."""
         until = dict(zip(self.participants, self.answered_until.tolist(), strict=True))

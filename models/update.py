@@ -234,8 +234,7 @@ def _move(model: MacroMicro, work: _Work) -> tuple[float, int]:
     """Move the parameters of everybody whom it helps; how much an answer weighs then, and how many people moved."""
     if model.network is None:
         return 0.0, 0
-    features = {name: len(names) for name, names in model.features.items()}
-    members = apart(model.network, model.settings, len(model.items), len(model.participants), features)
+    members = apart(model.network, model.settings, *model.sizes)
     evidence = [_Evidence.of(member, work) for member in members]
     gains = _gains(members, work, [torch.stack([e.shift(t, EARLIER) for t in TRUSTS]) for e in evidence])
     best = int(gains.sum(1).argmax())

@@ -55,8 +55,7 @@ def tables(model: MacroMicro) -> torch.Tensor:
 
 def networks_of(model: MacroMicro) -> list[Network]:
     assert model.network is not None
-    features = {name: len(names) for name, names in model.features.items()}
-    return apart(model.network, model.settings, len(model.items), len(model.participants), features)
+    return apart(model.network, model.settings, *model.sizes)
 
 
 def inputs_of(model: MacroMicro, cohort: Cohort) -> Inputs:
