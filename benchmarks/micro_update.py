@@ -16,11 +16,12 @@ import numpy as np
 from assets.moments.table import items_of, modalities
 from assets.simulated.moments import simulated_moments
 from benchmarks.models_simulated import STUDY
-from models.cohort import Cohort, Mask, cohort_from_frame
+from models.cohort import Cohort, Mask
 from models.fitting import fit
 from models.macro_micro import MacroMicro
 from models.metrics import pooled_ccc
 from models.settings import Settings
+from models.tables import cohort_from_frame
 from models.update import update
 
 TESTED_DAYS = 2

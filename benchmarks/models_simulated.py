@@ -18,12 +18,13 @@ import polars as pl
 from assets.moments.table import items_of, modalities
 from assets.simulated.moments import simulated_moments
 from assets.study import PAPER_ITEMS, Study
-from models.cohort import Cohort, cohort_from_frame
+from models.cohort import Cohort
 from models.evaluation import MODEL, compare, drops, predict_split
 from models.fitting import fit
 from models.metrics import pooled_ccc
 from models.protocols import online
 from models.settings import Settings
+from models.tables import cohort_from_frame
 
 STUDY = Study.model_validate({"study": {"timezone": "Europe/Berlin"}, "items": {name: {} for name in PAPER_ITEMS}})
 

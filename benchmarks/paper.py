@@ -23,9 +23,9 @@ from assets.learning.grid_pages import HEADER, grid_picture, page_section, summa
 from assets.moments.table import items_of, modalities
 from assets.simulated.moments import simulated_moments
 from assets.study import PAPER_ITEMS, Study
-from models.cohort import cohort_from_frame
 from models.paper.design import PaperSettings, cells
 from models.paper.grid import Bench, Cell, Result, Store, references, run_cells, table
+from models.tables import cohort_from_frame
 from pipeline.experiments import bar
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "results.md"

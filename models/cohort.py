@@ -2,8 +2,8 @@
 
 Rows are moments, sorted by person and time. A row's own columns were all known at its time (the body before it,
 the voice clip that belongs to it); the past answers of a row are the earlier rows of the same person. Missing
-values are NaN, never zero. The same structure is made from the lake's moments and from the frame that the
-registered model is called with, so both give the same numbers.
+values are NaN, never zero. The same structure is made from the lake's moments (`models/tables.py`) and
+from the frame that the registered model is called with (`models/frame.py`), so both give the same numbers.
 
 Column names of a frame (`<m>` a modality, `<f>` a feature, `<item>` an item of the study):
 
@@ -20,15 +20,12 @@ Column names of a frame (`<m>` a modality, `<f>` a feature, `<item>` an item of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
-
-from models.errors import CohortError
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
@@ -145,59 +142,29 @@ class Cohort:
         return np.arange(len(self)) - np.repeat(starts, sizes), np.repeat(sizes, sizes)
 
 
-def cohort_from_frame(frame: pl.DataFrame, items: Sequence[Item], modalities: Mapping[str, Sequence[str]]) -> Cohort:
-    """Build a cohort from a moments frame.
+def feature_columns(features: Mapping[str, Sequence[str]]) -> list[str]:
+    """Every column of a frame that tells of body and voice, in order."""
+    columns = []
+    for modality, names in features.items():
+        columns.append(f"{modality}.past_n")
+        for name in names:
+            columns += [f"{modality}.{name}", f"{modality}.{name}.past_mean", f"{modality}.{name}.past_sd"]
+    return columns
+
+
+def modalities_of(
+    numbers: Callable[[Sequence[str]], Floats], features: Mapping[str, Sequence[str]]
+) -> dict[str, Modality]:
+    """The modalities of a frame's rows.
 
     Args:
-        frame: columns as in the module's table; absent feature columns count as missing.
-        items: the study's items, in order.
-        modalities: for each modality, the features wanted, in order.
-
-    Raises:
-        CohortError: a needed column is absent, or a person has two rows at one time.
+        numbers: gives columns by name as (rows, names), NaN where there is nothing.
+        features: for each modality, the features wanted, in order.
     """
-    needed = ["participant", "time_us", "day", "local_hour"]
-    missing = [c for c in needed if c not in frame.columns]
-    if missing:
-        message = f"the frame lacks {', '.join(missing)}; a moments frame has {', '.join(needed)} and the features"
-        raise CohortError(message)
-    frame = frame.sort("participant", "time_us")
-    if frame.select(pl.struct("participant", "time_us").is_duplicated().any()).item():
-        message = "two rows of one participant share a time; each moment must be unique"
-        raise CohortError(message)
-    participants = tuple(frame["participant"].unique(maintain_order=True))
-    codes = {code: n for n, code in enumerate(participants)}
-    return Cohort(
-        items=tuple(items),
-        participants=participants,
-        person=np.array([codes[p] for p in frame["participant"]], dtype=np.int64),
-        time_us=frame["time_us"].cast(pl.Int64).to_numpy(),
-        day=frame["day"].cast(pl.Date).cast(pl.Int32).cast(pl.Int64).to_numpy(),
-        local_hour=frame["local_hour"].cast(pl.Float64).to_numpy(),
-        answers=_columns(frame, [f"y_{i.name}" for i in items]),
-        modalities=modalities_from_frame(frame, modalities),
-    )
-
-
-def modalities_from_frame(frame: pl.DataFrame, modalities: Mapping[str, Sequence[str]]) -> dict[str, Modality]:
-    """The modalities of a frame's rows, in the frame's order; arguments as of `cohort_from_frame`."""
-    out = {}
-    for name, features in modalities.items():
-        columns = [f"{name}.{feature}" for feature in features]
-        out[name] = Modality(
-            tuple(features),
-            _columns(frame, columns),
-            _columns(frame, [f"{column}.past_mean" for column in columns]),
-            _columns(frame, [f"{column}.past_sd" for column in columns]),
-            np.nan_to_num(_columns(frame, [f"{name}.past_n"])[:, 0], nan=0.0).astype(np.int64),
-        )
-    return out
-
-
-def _columns(frame: pl.DataFrame, names: Sequence[str]) -> Floats:
-    """(rows, names) as float64; absent columns and nulls are NaN."""
-    out, there = np.full((frame.height, len(names)), np.nan), frame.schema
-    known = [n for n, name in enumerate(names) if name in there]
-    if known:
-        out[:, known] = frame.select(pl.col([names[n] for n in known]).cast(pl.Float64).fill_null(np.nan)).to_numpy()
+    whole, start, out = numbers(feature_columns(features)), 0, {}
+    for name, wanted in features.items():
+        end = start + 1 + 3 * len(wanted)
+        values, mean, sd = (np.ascontiguousarray(whole[:, start + k : end : 3]) for k in (1, 2, 3))
+        out[name] = Modality(tuple(wanted), values, mean, sd, np.nan_to_num(whole[:, start]).astype(np.int64))
+        start = end
     return out

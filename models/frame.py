@@ -4,32 +4,34 @@ A row asks about one participant at one time and brings its own past: `past_age_
 `past_<item>` (the answers, NaN where an item was not answered), beside any of the feature columns of
 `models/cohort.py`; columns that are left out count as missing. With `nightly` true it asks as a nightly batch does:
 from earlier days' answers and `yesterday` alone, and with intervals that fit that. So a prediction needs no lake, and
-depends on nothing but its own row. MLflow's side of it is `models/pyfunc.py`.
+depends on nothing but its own row. What is answered is long, rows in the order asked, items in theirs: `OUTPUT`, then,
+where `why` is asked, `why.<part>`: what each modality, the person's `history` and the `person`'s own parameters moved
+the estimate by, in scale units. MLflow's side of it is `models/pyfunc.py`, that of polars `models/tables.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Protocol
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
-import polars as pl
+from numpy.typing import NDArray
 
-from models.cohort import Cohort, Floats, Ints, Item, Mask, cohort_from_frame, modalities_from_frame
+from models.cohort import Cohort, Floats, Ints, Item, Mask, modalities_of
 from models.errors import CohortError
 
 HOUR_US = 3_600_000_000
 DAY_H = 24.0
 ASKED = ("participant", "time_us", "day", "local_hour", "past_age_h")
 OUTPUT = {
-    "participant": pl.String(),
-    "time_us": pl.Int64(),
-    "item": pl.String(),
-    "value": pl.Float64(),
-    "low": pl.Float64(),
-    "high": pl.Float64(),
-    "known_person": pl.Boolean(),
+    "participant": str,
+    "time_us": int,
+    "item": str,
+    "value": float,
+    "low": float,
+    "high": float,
+    "known_person": bool,
 }
 WHY = "why."  # before the name of a part, in the columns that say what it moved the estimate by
 
@@ -82,122 +84,149 @@ def parts(features: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     return (*features, "history", "person")
 
 
-def predict_frame(model: Predictor, frame: pl.DataFrame) -> pl.DataFrame:
-    """Predict every row of a pyfunc frame.
+@dataclass(frozen=True)
+class Asked:
+    """A frame as arrays, whatever library it is of: its columns' `names`, one `column`, several numbers as a `block`.
 
-    Args:
-        model: the fitted model.
-        frame: the columns of the module's docstring; `day` as date, datetime or ISO text.
+    A column of lists is an array of arrays or None; `block` gives (rows, names) as float64, NaN where nothing is given.
+    """
 
-    Returns:
-        Long: `participant, time_us, item, value, low, high, known_person`, then `why.<part>`: what each modality,
-        the person's `history` and the `person`'s own parameters moved the estimate by, in scale units. Rows in the
-        order asked, items in theirs.
+    names: Collection[str]
+    column: Callable[[str], NDArray[Any]]
+    block: Callable[[list[str]], Floats]
+
+    def __len__(self) -> int:
+        return len(self.column("participant"))
+
+    def numbers(self, names: Sequence[str]) -> Floats:
+        """Columns that may be absent, (rows, names); NaN where there is nothing."""
+        out, there = np.full((len(self), len(names)), np.nan), set(self.names)
+        known = [n for n, name in enumerate(names) if name in there]
+        if known:
+            out[:, known] = self.block([names[n] for n in known])
+        return out
+
+
+def answers(model: Predictor, asked: Asked, *, why: bool = False) -> dict[str, NDArray[Any]]:
+    """Predict every row of a frame: the columns of the module's docstring.
 
     Raises:
         CohortError: a needed column is absent or of the wrong shape.
     """
-    cohort, rows = unfold(frame, model.items, model.features)
-    said = _said(model, cohort, rows, nightly_rows(frame))
-    items = [i.name for i in model.items]
-    known = frame["participant"].cast(pl.String).is_in(list(model.participants))
-    return pl.DataFrame(
-        {
-            "participant": np.repeat(frame["participant"].cast(pl.String).to_numpy(), len(items)),
-            "time_us": np.repeat(frame["time_us"].to_numpy(), len(items)),
-            "item": items * frame.height,
-            **{name: said[name].ravel() for name in ("value", "low", "high")},
-            "known_person": np.repeat(known.to_numpy(), len(items)),
-            **{f"{WHY}{part}": said[part].ravel() for part in parts(model.features)},
-        },
-        schema=OUTPUT | {f"{WHY}{part}": pl.Float64() for part in parts(model.features)},
-    )
+    cohort, rows, nightly = unfold(asked, model.items, model.features)
+    said = _said(model, cohort, rows, nightly, why=why)
+    items, known = [i.name for i in model.items], set(model.participants)
+    codes = np.array(cohort.participants, dtype=np.object_)
+    return {
+        "participant": np.repeat(codes, len(items)),
+        "time_us": np.repeat(cohort.time_us[rows], len(items)),
+        "item": np.tile(np.array(items, dtype=np.object_), len(rows)),
+        **{name: said[name].ravel() for name in ("value", "low", "high")},
+        "known_person": np.repeat(np.array([code in known for code in codes], dtype=np.bool_), len(items)),
+        **({f"{WHY}{part}": said[part].ravel() for part in parts(model.features)} if why else {}),
+    }
 
 
-def nightly_rows(frame: pl.DataFrame) -> Mask:
-    """Which rows are asked the night before, (rows,): those whose optional column `nightly` is true."""
-    if "nightly" not in frame.columns:
-        return np.zeros(frame.height, dtype=np.bool_)
-    return frame["nightly"].cast(pl.Boolean).fill_null(False).to_numpy()
-
-
-def _said(model: Predictor, cohort: Cohort, rows: Ints, nightly: Mask) -> dict[str, Floats]:
+def _said(model: Predictor, cohort: Cohort, rows: Ints, nightly: Mask, *, why: bool) -> dict[str, Floats]:
     """Value, ends and contributions, each (rows, items); rows of the night before are predicted as such."""
-    names = ("value", "low", "high", *parts(model.features))
+    names = ("value", "low", "high", *(parts(model.features) if why else ()))
     out = {name: np.full((len(rows), len(model.items)), np.nan) for name in names}
     for which, by_night in ((~nightly, False), (nightly, True)):
         if which.any():
-            said = model.predict(cohort, rows[which], nightly=by_night, why=True)
+            said = model.predict(cohort, rows[which], nightly=by_night, why=why)
             for name, values in {"value": said.value, "low": said.low, "high": said.high, **said.moved}.items():
                 out[name][which] = values
     return out
 
 
-def unfold(frame: pl.DataFrame, items: Sequence[Item], features: Mapping[str, Sequence[str]]) -> tuple[Cohort, Ints]:
-    """A pyfunc frame as a cohort in which every row asked is a person of its own, preceded by its past.
+def unfold(asked: Asked, items: Sequence[Item], features: Mapping[str, Sequence[str]]) -> tuple[Cohort, Ints, Mask]:
+    """A frame as a cohort in which every row asked is a person of its own, preceded by its past.
 
     Two rows of one participant stay apart, since each brings the past that it may know.
 
     Returns:
-        The cohort, and the places of the rows asked, in their order.
+        The cohort, the places of the rows asked, in their order, and which of them are asked the night before.
     """
-    frame = _checked(frame, items)
-    past = _past(frame, items)
-    asked = frame.select("participant", "time_us", "day", "local_hour").with_row_index("row")
-    rows = pl.concat([past, asked.cast({"participant": pl.String()})], how="diagonal_relaxed")
-    # Each row asked is its own person here: the row's number keeps their pasts apart, the code says who they are.
-    own = rows.with_columns(participant=pl.col("row").cast(pl.String).str.zfill(12))
-    cohort = cohort_from_frame(own, items, {})
-    rank, count = cohort.rank()
-    last = np.flatnonzero(rank + 1 == count)
-    # The past brings answers alone, so that body and voice are laid out for the rows asked only.
-    measured = modalities_from_frame(frame, features).items()
-    return replace(
-        cohort,
-        participants=tuple(frame["participant"].cast(pl.String)),
-        modalities={name: modality.spread(last, len(cohort)) for name, modality in measured},
-    ), last
-
-
-def _checked(frame: pl.DataFrame, items: Sequence[Item]) -> pl.DataFrame:
-    needed = [*ASKED, *(f"past_{i.name}" for i in items)]
-    missing = [c for c in needed if c not in frame.columns]
+    answered = [f"past_{i.name}" for i in items]
+    needed = [*ASKED, *answered]
+    missing = [c for c in needed if c not in asked.names]
     if missing:
         message = f"the frame lacks {', '.join(missing)}; a row needs {', '.join(needed)}, and may have features"
         raise CohortError(message)
-    lists = [c for c in needed if c.startswith("past_")]
-    frame = frame.with_columns(pl.col(lists).cast(pl.List(pl.Float64())).fill_null([]), _day(frame))
-    sizes = frame.select(pl.col(lists).list.len())
-    wrong = [c for c in lists if (sizes[c] != sizes["past_age_h"]).any()]
-    if wrong:
-        message = f"{', '.join(wrong)} must be as long as past_age_h in every row (NaN where an item was not answered)"
-        raise CohortError(message)
-    if (frame["past_age_h"].list.min() <= 0).any():
+    count, (age_h, *past) = _lists(asked, ["past_age_h", *answered])
+    if not (age_h > 0).all():
         message = "past_age_h must be above 0: hours from each past answer to the time asked about"
         raise CohortError(message)
-    return frame
-
-
-def _day(frame: pl.DataFrame) -> pl.Expr:
-    text = frame.schema["day"] == pl.String()
-    return (pl.col("day").str.slice(0, 10).str.to_date() if text else pl.col("day").cast(pl.Date)).alias("day")
-
-
-def _past(frame: pl.DataFrame, items: Sequence[Item]) -> pl.DataFrame:
-    """The past answers as rows: time from the age; day and hour from the wall clock of the row that brings them."""
-    lists = ["past_age_h", *(f"past_{i.name}" for i in items)]
-    past = frame.select("participant", "time_us", "day", "local_hour", *lists, nightly=pl.Series(nightly_rows(frame)))
-    past = past.with_row_index("row")
-    past = past.filter(pl.col("past_age_h").list.len() > 0).explode(lists)
-    clock = pl.col("local_hour") - pl.col("past_age_h")
-    on = pl.col("day") + pl.duration(days=(clock / DAY_H).floor().cast(pl.Int64))
-    # The night before, every past answer is of an earlier day, also where a clock change blurs the count of hours.
-    on = pl.when("nightly").then(pl.min_horizontal(on, pl.col("day") - pl.duration(days=1))).otherwise(on)
-    return past.select(
-        "row",
-        pl.col("participant").cast(pl.String),
-        pl.col("time_us") - (pl.col("past_age_h") * HOUR_US).round().cast(pl.Int64),
-        on.alias("day"),
-        (clock - (clock / DAY_H).floor() * DAY_H).alias("local_hour"),
-        *(pl.col(f"past_{i.name}").alias(f"y_{i.name}") for i in items),
+    nightly, (time, hour) = asked.numbers(["nightly"])[:, 0] == 1, _given(asked, ("time_us", "local_hour"))
+    day, rows = _days(asked.column("day")), np.arange(len(asked))
+    whose = np.repeat(rows, count)
+    # The past's day and hour are those of the wall clock of the row that brings it. The night before, every past answer
+    # is of an earlier day, also where a clock change blurs the count of hours.
+    clock = hour[whose] - age_h
+    back = np.floor(clock / DAY_H).astype(np.int64)
+    back[nightly[whose]] = np.minimum(back[nightly[whose]], -1)
+    now_us, person = time.astype(np.int64), np.r_[whose, rows]
+    time_us = np.r_[now_us[whose] - np.round(age_h * HOUR_US).astype(np.int64), now_us]
+    order = np.lexsort((time_us, person))
+    person, time_us = person[order], time_us[order]
+    if ((np.diff(person) == 0) & (np.diff(time_us) == 0)).any():
+        message = "two answers of past_age_h of one row are of one time; each must be unique"
+        raise CohortError(message)
+    nothing = np.full((len(rows), len(items)), np.nan)
+    cohort = Cohort(
+        items=tuple(items),
+        participants=tuple(map(str, asked.column("participant"))),
+        person=person,
+        time_us=time_us,
+        day=np.r_[day[whose] + back, day][order],
+        local_hour=np.r_[clock - np.floor(clock / DAY_H) * DAY_H, hour][order],
+        answers=np.concatenate([np.stack(past, -1), nothing])[order],
+        modalities={},
     )
+    last = np.cumsum(count + 1) - 1
+    # The past brings answers alone, so that body and voice are laid out for the rows asked only.
+    measured = modalities_of(asked.numbers, features).items()
+    spread = {name: modality.spread(last, len(cohort)) for name, modality in measured}
+    return replace(cohort, modalities=spread), last, nightly
+
+
+def _lists(asked: Asked, names: Sequence[str]) -> tuple[Ints, list[Floats]]:
+    """How many past answers each row brings, (rows,), and the lists of all rows end to end, by column."""
+    sizes, out = [], []
+    for name in names:
+        try:
+            each = [() if values is None else values for values in asked.column(name)]
+            sizes.append(np.array([len(values) for values in each], dtype=np.int64))
+            out.append(np.concatenate([(), *each], dtype=np.float64, casting="unsafe"))
+        except (TypeError, ValueError) as error:
+            message = f"{name} must hold a list of numbers in every row"
+            raise CohortError(message) from error
+    wrong = [name for name, size in zip(names, sizes, strict=True) if (size != sizes[0]).any()]
+    if wrong:
+        message = f"{', '.join(wrong)} must be as long as {names[0]} in every row (NaN where an item was not answered)"
+        raise CohortError(message)
+    return sizes[0], out
+
+
+def _given(asked: Asked, names: Sequence[str]) -> Floats:
+    """Numbers that every row must give, (names, rows)."""
+    out = asked.numbers(names).T
+    for name, values in zip(names, out, strict=True):
+        if not np.isfinite(values).all():
+            message = f"{name} must be a number in every row"
+            raise CohortError(message)
+    return out
+
+
+def _days(column: NDArray[Any]) -> Ints:
+    """Days since 1970 of dates, datetimes or ISO texts, (rows,)."""
+    try:
+        texts = column if column.dtype.kind == "M" else np.array([str(v)[:10] for v in column], dtype="datetime64[D]")
+    except ValueError as error:
+        message = "day must be a date, a datetime or an ISO text in every row"
+        raise CohortError(message) from error
+    days = texts.astype("datetime64[D]")
+    if np.isnat(days).any():
+        message = "day must be given in every row"
+        raise CohortError(message)
+    return np.asarray(days.astype(np.int64))

@@ -121,7 +121,8 @@ class MacroMicro:
         cohort, seen = self._known_of(cohort, seen, nightly=nightly)
         chosen, past = _index(cohort, rows), Past.of(cohort, self.population, self.relation)
         inputs = self.inputs(past, seen, chosen)
-        unit = self.estimate(inputs, nightly=nightly)
+        fresh = self.inputs(past, np.full(len(cohort), NONE), chosen) if why else None
+        unit, moved = self._estimate(inputs, fresh, nightly=nightly)
         if self.network is None:
             value = np.clip(past.forecast(seen, chosen).value, cohort.low, cohort.low + cohort.span)
         else:
@@ -131,19 +132,22 @@ class MacroMicro:
         if NEWCOMER in self.intervals:
             new = self._places(cohort)[chosen] >= self.macro_people
             low[new], high[new] = self.intervals[NEWCOMER].around(value[new], scale[new], cohort.low, cohort.span)
-        fresh = self.inputs(past, np.full(len(cohort), NONE), chosen) if why else None
-        moved = {} if fresh is None else self._moved(inputs, fresh, unit, nightly=nightly)
         return Prediction(value, low, high, {name: cohort.span * by for name, by in moved.items()})
 
-    def _moved(self, inputs: Inputs, fresh: Inputs, unit: Floats, *, nightly: bool) -> dict[str, Floats]:
-        """What parts move estimates by, in units of the span, by ablation to the mask; `fresh` sees no answer."""
+    def _estimate(self, inputs: Inputs, fresh: Inputs | None, *, nightly: bool) -> tuple[Floats, dict[str, Floats]]:
+        """Estimates and what parts move them by, in units of the span, by ablation to the mask.
+
+        `fresh` are the same rows as if they saw no answer; without them nothing is said of what moved.
+        """
+        if fresh is None:
+            return self.estimate(inputs, nightly=nightly), {}
         # Taking away what no row has, or what is not read, moves nothing.
         without = {name: inputs.without(name) for name in self.standards if inputs.masks[name].any()}
         without["history"] = replace(inputs, baseline=fresh.baseline, history=fresh.history, context=fresh.context)
         without["person"] = inputs.of_strangers(len(self.participants))
-        ablated, place = stacked(list(without.values())), np.tile(inputs.person, len(without))
-        said = np.split(self.estimate(ablated, nightly=nightly, place=place), len(without))
-        return dict.fromkeys(self.standards, np.zeros_like(unit)) | {
+        both, place = stacked([inputs, *without.values()]), np.tile(inputs.person, 1 + len(without))
+        unit, *said = np.split(self.estimate(both, nightly=nightly, place=place), 1 + len(without))
+        return unit, dict.fromkeys(self.standards, np.zeros_like(unit)) | {
             name: unit - other for name, other in zip(without, said, strict=True)
         }
 

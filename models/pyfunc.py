@@ -2,7 +2,8 @@
 
 The logged model is code plus safetensors: MLflow runs `models/served.py` from the model's own copy of this package
 (`code_paths`), so it loads where macromicro is not installed, and nothing in it is a pickle. The input example is made
-up, never taken from a study. What the frame means and how it is answered is `models/frame.py`.
+up, never taken from a study. What the frame means and how it is answered is `models/frame.py`; what moved an estimate
+is told on asking, `predict(frame, params={"why": True})`, since it takes several times as long.
 """
 
 from __future__ import annotations
@@ -14,20 +15,20 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from models.cohort import Item
+from models.cohort import Item, feature_columns
 from models.frame import OUTPUT, WHY, Predictor, parts
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
 # What the code in a logged model imports; the versions are those it was trained with.
-NEEDS = ("mlflow", "numpy", "pandas", "polars", "pyarrow", "safetensors")
+NEEDS = ("mlflow", "numpy", "pandas", "safetensors")
 
 
 def signature(items: Sequence[Item], features: Mapping[str, Sequence[str]]) -> ModelSignature:
-    """MLflow's signature of the frame and of what comes back; feature columns are optional."""
+    """MLflow's signature of the frame and of what comes back; feature columns and what moved estimates are optional."""
     from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+    from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
     from mlflow.types.schema import Array
 
     plain = {"participant": DataType.string, "time_us": DataType.long, "day": DataType.datetime}
@@ -39,22 +40,11 @@ def signature(items: Sequence[Item], features: Mapping[str, Sequence[str]]) -> M
         for name in feature_columns(features)
     ]
     nightly = ColSpec(DataType.boolean, "nightly", required=False)
-    kinds = {pl.String(): DataType.string, pl.Int64(): DataType.long, pl.Float64(): DataType.double}
-    said: list[ColSpec | TensorSpec] = [
-        ColSpec(kinds.get(kind, DataType.boolean), name) for name, kind in OUTPUT.items()
-    ]
-    said += [ColSpec(DataType.double, f"{WHY}{part}") for part in parts(features)]
-    return ModelSignature(Schema([*asked, *lists, nightly, *optional]), Schema(said))
-
-
-def feature_columns(features: Mapping[str, Sequence[str]]) -> list[str]:
-    """Every optional column of the frame, in order."""
-    columns = []
-    for modality, names in features.items():
-        columns.append(f"{modality}.past_n")
-        for name in names:
-            columns += [f"{modality}.{name}", f"{modality}.{name}.past_mean", f"{modality}.{name}.past_sd"]
-    return columns
+    kinds = {str: DataType.string, int: DataType.long, float: DataType.double, bool: DataType.boolean}
+    said: list[ColSpec | TensorSpec] = [ColSpec(kinds[kind], name) for name, kind in OUTPUT.items()]
+    said += [ColSpec(DataType.double, f"{WHY}{part}", required=False) for part in parts(features)]
+    why = ParamSchema([ParamSpec("why", DataType.boolean, default=False)])
+    return ModelSignature(Schema([*asked, *lists, nightly, *optional]), Schema(said), why)
 
 
 def example(items: Sequence[Item]) -> Any:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+import numpy as np
 import pandas as pd
-import polars as pl
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
-from models.frame import predict_frame
+from models.frame import Asked, answers
 from models.packaging import load
 
 
@@ -24,7 +24,12 @@ class Served(PythonModel):
 
     def predict(self, context: PythonModelContext, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:  # noqa: ARG002
         """Predict a frame; see `models/frame.py` for its columns."""
-        return predict_frame(self._model, pl.from_pandas(model_input)).to_pandas()
+        asked = Asked(
+            model_input.columns,
+            lambda name: model_input[name].to_numpy(),
+            lambda names: model_input[names].to_numpy(np.float64),
+        )
+        return pd.DataFrame(answers(self._model, asked, **(params or {})))
 
 
 mlflow.models.set_model(Served())

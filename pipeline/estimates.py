@@ -40,7 +40,7 @@ def estimate(home: Home, study: Study, participant: str) -> tuple[dict[str, Any]
     registry.client()
     # The warnings are of other packages than the model was trained with; looking for them takes a second.
     model = mlflow.pyfunc.load_model(version.uri, suppress_warnings=True)
-    said = pl.from_pandas(model.predict(frame.to_pandas()))
+    said = pl.from_pandas(model.predict(frame.to_pandas(), params={"why": True}))
     ages = frame["past_age_h"].list.drop_nulls()[0]
     until = int(frame["time_us"][0]) - int(ages.min() * 3_600_000_000) if len(ages) else None
     return {

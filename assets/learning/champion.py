@@ -26,10 +26,11 @@ from assets.learning.work import registry_of
 from assets.moments.cohort import load_moments
 from assets.moments.table import items_of, modalities
 from assets.study import Home, Study
-from models.cohort import Floats, cohort_from_frame
+from models.cohort import Floats
 from models.errors import ModelError
 from models.gate import Decision, Evidence, decide
 from models.registry import CHALLENGER, CHAMPION, Registry, Version
+from models.tables import cohort_from_frame
 
 if TYPE_CHECKING:
     from models.macro_micro import MacroMicro

@@ -18,7 +18,8 @@ from assets.moments.table import days_table, items_of, modalities, moments_table
 from assets.moments.unit import NAME, source_parts
 from assets.study import Home, Study
 from assets.units import stamped
-from models.cohort import Cohort, cohort_from_frame
+from models.cohort import Cohort
+from models.tables import cohort_from_frame
 
 HOUR_US = 3600 * SECOND_US
 

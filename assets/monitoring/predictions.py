@@ -58,8 +58,9 @@ def predict_day(home: Home, study: Study) -> Given:
 
 def said_by(home: Home, study: Study, version: Version, frame: pl.DataFrame) -> pl.DataFrame:
     """A version's predictions of an asked frame, with the columns of PREDICTIONS but `known_until_us`."""
-    from models.frame import WHY, parts, predict_frame
+    from models.frame import WHY, parts
     from models.packaging import load
+    from models.tables import predict_frame
 
     model = load(registry_of(home, study).folder_of(version) / "artifacts" / "model")
     before = frame.select("participant", answers_before=pl.col("past_age_h").list.len().cast(pl.Int64))

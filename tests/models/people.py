@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from models.cohort import Cohort, Item, Modality, cohort_from_frame
+from models.cohort import Cohort, Item, Modality
+from models.tables import cohort_from_frame
 
 HOUR_US = 3_600_000_000
 DAY_ZERO = 20_000  # days since the epoch

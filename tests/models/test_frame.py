@@ -4,9 +4,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from models.cohort import cohort_from_frame
 from models.errors import CohortError
-from models.frame import OUTPUT, predict_frame, unfold
+from models.frame import OUTPUT, unfold
+from models.tables import asked as as_arrays
+from models.tables import cohort_from_frame, predict_frame
 from tests.models.tiny import FEATURES, ITEMS, Tiny
 
 HOUR_US = 3_600_000_000
@@ -39,6 +40,16 @@ def test_a_row_is_answered_from_the_past_it_brings() -> None:
     assert said.select("^why.*$").row(0, named=True) == {
         "why.hrv": 1.0, "why.yesterday": 0.0, "why.history": 0.0, "why.person": 0.0,
     }  # fmt: skip
+
+
+def test_what_moved_an_estimate_is_told_on_asking_only() -> None:
+    assert predict_frame(Tiny(), asked(), why=False).columns == list(OUTPUT)
+
+
+def test_rows_without_a_past_may_leave_their_lists_empty_or_out() -> None:
+    nothing = dict.fromkeys(("past_age_h", "past_happy", "past_sad"))
+    both = pl.concat([asked(), asked(**nothing)], how="vertical_relaxed")
+    assert values(both)[2:] == values(asked(past_age_h=[], past_happy=[], past_sad=[]))
 
 
 def test_a_row_asked_the_night_before_knows_no_body_of_the_moment_and_says_wider_intervals() -> None:
@@ -83,7 +94,8 @@ def test_the_frame_gives_the_cohort_that_the_moments_give() -> None:
         }
     )
     own = cohort_from_frame(moments, ITEMS, FEATURES)
-    cohort, rows = unfold(asked(past_age_h=((NOON_US - times[:2]) / HOUR_US).tolist()), ITEMS, FEATURES)
+    questions = asked(past_age_h=((NOON_US - times[:2]) / HOUR_US).tolist())
+    cohort, rows, _ = unfold(as_arrays(questions), ITEMS, FEATURES)
     assert rows.tolist() == [2]
     assert cohort.time_us.tolist() == own.time_us.tolist()
     assert cohort.day.tolist() == own.day.tolist()
@@ -107,6 +119,14 @@ def test_the_day_may_be_a_date_a_datetime_or_text(day: object) -> None:
         (asked().drop("past_sad"), "lacks past_sad"),
         (asked(past_happy=[1.0]), "past_happy must be as long"),
         (asked(past_age_h=[30.0, 0.0]), "past_age_h must be above 0"),
+        (asked(past_age_h=[30.0, float("nan")]), "past_age_h must be above 0"),
+        (asked(past_age_h=[2.0, 2.0]), "two answers of past_age_h of one row are of one time"),
+        (asked(past_happy=3.0), "past_happy must hold a list of numbers"),
+        (asked(past_happy=["much", "little"]), "past_happy must hold a list of numbers"),
+        (asked(time_us=None), "time_us must be a number"),
+        (asked(local_hour=float("nan")), "local_hour must be a number"),
+        (asked(day="in March"), "day must be a date, a datetime or an ISO text"),
+        (asked(day=None), "day must be"),
     ],
 )
 def test_a_frame_that_cannot_be_meant_is_refused(frame: pl.DataFrame, told: str) -> None:

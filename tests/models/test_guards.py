@@ -9,10 +9,11 @@ from assets.moments.table import items_of, modalities
 from assets.simulated.moments import simulated_moments
 from assets.study import Study
 from models.baselines import BASELINES, PersonalMean
-from models.cohort import Cohort, Floats, cohort_from_frame
+from models.cohort import Cohort, Floats
 from models.errors import LeakageError
 from models.guards import guard_method, guard_past, guard_windows
 from models.protocols import Split, frozen, online, unseen_people
+from models.tables import cohort_from_frame
 from tests.models.people import made_up
 
 

@@ -12,8 +12,8 @@ from assets.lake import Lake
 from assets.moments.table import EMBEDDED, items_of, modalities, moments_table
 from assets.study import Home, Study
 from assets.tables import ACOUSTIC_TABLE, COMPARE_TABLE, DESCRIPTORS_TABLE, EMBEDDINGS_TABLE
-from models.cohort import cohort_from_frame
 from models.protocols import nightly_view
+from models.tables import cohort_from_frame
 from tests.assets.features.test_acoustic import vowel
 from tests.assets.features.test_embedding import network_folder
 from tests.assets.features.test_voice_details import DAY, asking, spoken

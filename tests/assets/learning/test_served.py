@@ -15,6 +15,7 @@ from assets.learning.work import registry_of
 from assets.moments.cohort import load_cohort, load_moments, with_history
 from assets.moments.unit import refresh_moments
 from assets.study import Home, Study
+from models.frame import OUTPUT, parts
 from models.packaging import load
 from models.registry import CHALLENGER
 from tests.assets.learning.studies import study_of
@@ -59,7 +60,9 @@ def test_plain_mlflow_gives_the_numbers_of_the_model_in_process(served: tuple[Ho
         "import sys, pandas as pd, mlflow\n"
         f"mlflow.set_tracking_uri('sqlite:///{home.mlflow}/mlflow.db')\n"
         "model = mlflow.pyfunc.load_model('models:/macro-micro@challenger')\n"
-        "model.predict(pd.read_parquet('frame.parquet')).to_parquet('out.parquet')\n"
+        "frame = pd.read_parquet('frame.parquet')\n"
+        "model.predict(frame).to_parquet('out.parquet')\n"
+        "model.predict(frame, params={'why': True}).to_parquet('why.parquet')\n"
         "assert 'torch' not in sys.modules, 'estimates need no torch'\n"
         "assert 'assets' not in sys.modules and '/artifacts/code/models' in sys.modules['models'].__file__\n"
     )
@@ -67,11 +70,18 @@ def test_plain_mlflow_gives_the_numbers_of_the_model_in_process(served: tuple[Ho
     plain = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     subprocess.run([sys.executable, "-c", script], check=True, cwd=tmp_path, env=plain)
     out = pl.read_parquet(tmp_path / "out.parquet")
-    own = [model.predict(cohort, nightly=nightly) for nightly in (False, True)]
+    why = pl.read_parquet(tmp_path / "why.parquet")
+    own = [model.predict(cohort, nightly=nightly, why=True) for nightly in (False, True)]
     for name in ("value", "low", "high"):
         expected = np.vstack([getattr(said, name) for said in own])
-        np.testing.assert_allclose(out[name].to_numpy().reshape(-1, 2), expected, atol=1e-6)
+        for said in (out, why):
+            np.testing.assert_allclose(said[name].to_numpy().reshape(-1, 2), expected, atol=1e-6)
     assert out["known_person"].all()
+    assert out.columns == list(OUTPUT)
+    assert why.columns == [*OUTPUT, *(f"why.{part}" for part in parts(model.features))]
+    for part in parts(model.features):
+        expected = np.vstack([said.moved[part] for said in own])
+        np.testing.assert_allclose(why[f"why.{part}"].to_numpy().reshape(-1, 2), expected, atol=1e-6)
 
 
 def test_nothing_in_a_logged_model_is_a_pickle(served: tuple[Home, Study]) -> None:

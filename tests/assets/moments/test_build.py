@@ -11,8 +11,8 @@ from assets.moments.build import Sources
 from assets.moments.table import items_of, modalities, moments_table
 from assets.study import Study
 from assets.tables import HRV_TABLE
-from models.cohort import cohort_from_frame
 from models.protocols import nightly_view
+from models.tables import cohort_from_frame
 from tests.assets.moments.rows import DAY_US, HOUR_US, MINUTE_US, START_US, clips, lived, reports, sources, windows
 
 NOON = START_US + 12 * HOUR_US

@@ -7,7 +7,7 @@ from assets.moments.table import items_of, modalities, moments_table
 from assets.simulated.moments import simulated_moments
 from assets.simulated.world import draw_world
 from assets.study import Study
-from models.cohort import cohort_from_frame
+from models.tables import cohort_from_frame
 
 
 def test_the_columns_are_those_of_the_lake_s_moments(study: Study) -> None:
