@@ -98,17 +98,17 @@ class Ensemble:
         read = self.numbers["own_head"] + self.numbers["head.weight"]
         out = (tokens * read[:, None]).sum(-1) + self.numbers["head.bias"][:, None] + own["bias"]
         if measured:
-            summary = np.tanh(self._linear("micro.body", self._each(np.concatenate(list(measured.values()), axis=1))))
+            summary = np.tanh(self._linear("micro.body", np.concatenate(list(measured.values()), axis=1)[None]))
             out += (summary[:, :, None] @ own["slopes"])[:, :, 0] @ self.numbers["micro.loading"]
         return np.asarray(out)
 
     def _tokens(self, inputs: Inputs, measured: Mapping[str, Singles]) -> Singles:
         """What each trunk makes of the items' tokens, (networks, rows, items, width)."""
-        items = self._linear("trunk.history.2", _gelu(self._linear("trunk.history.0", self._each(inputs.history))))
+        items = self._linear("trunk.history.2", _gelu(self._linear("trunk.history.0", inputs.history[None])))
         items += self.numbers["trunk.item"][:, None]
         there = {m: mask.any(axis=1) for m, mask in inputs.masks.items() if mask.any()}  # nobody attends to the others
         said = {"context": inputs.context, **{f"modality.{m}": measured[m] for m in there}}
-        others = [self._linear(f"trunk.{name}", self._each(x))[:, :, None] for name, x in said.items()]
+        others = [self._linear(f"trunk.{name}", x[None])[:, :, None] for name, x in said.items()]
         x, count = np.concatenate([items, *others], axis=2), items.shape[2]
         absent = np.zeros((len(inputs), 1, 1, x.shape[2]), np.float32)
         for place, here in enumerate(there.values(), count + 1):
@@ -142,19 +142,17 @@ class Ensemble:
         out[:, known] = table[:, person[known]]
         return out
 
-    def _each(self, x: Singles) -> Singles:
-        return np.broadcast_to(x, (len(self), *x.shape))
-
     def _linear(self, name: str, x: Singles) -> Singles:
+        """A linear layer of each network; `x` is each network's own, or (1, …) for all alike."""
         out = x.reshape(len(x), -1, x.shape[-1]) @ self._across[name]
         bias = self.numbers.get(f"{name}.bias")
         if bias is not None:
             out += bias[:, None]
-        return np.asarray(out.reshape(*x.shape[:-1], -1))
+        return np.asarray(out.reshape(len(out), *x.shape[1:-1], -1))
 
     def _norm(self, name: str, x: Singles) -> Singles:
         weight, bias = self.numbers[f"{name}.weight"], self.numbers[f"{name}.bias"]
-        out = x - x.mean(-1, keepdims=True)
+        out = x - np.add.reduce(x, -1, keepdims=True) / np.float32(x.shape[-1])
         out /= np.sqrt(np.einsum("...i,...i->...", out, out)[..., None] / np.float32(x.shape[-1]) + EPSILON)
         out *= weight[:, None, None]
         out += bias[:, None, None]

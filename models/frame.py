@@ -157,7 +157,8 @@ def unfold(asked: Asked, items: Sequence[Item], features: Mapping[str, Sequence[
     if not (age_h > 0).all():
         message = "past_age_h must be above 0: hours from each past answer to the time asked about"
         raise CohortError(message)
-    nightly, (time, hour) = asked.numbers(["nightly"])[:, 0] == 1, _given(asked, ("time_us", "local_hour"))
+    time, hour = (_given(asked, name) for name in ("time_us", "local_hour"))
+    nightly = asked.numbers(["nightly"])[:, 0] == 1
     day, rows = _days(asked.column("day")), np.arange(len(asked))
     whose = np.repeat(rows, count)
     # The past's day and hour are those of the wall clock of the row that brings it. The night before, every past answer
@@ -208,13 +209,15 @@ def _lists(asked: Asked, names: Sequence[str]) -> tuple[Ints, list[Floats]]:
     return sizes[0], out
 
 
-def _given(asked: Asked, names: Sequence[str]) -> Floats:
-    """Numbers that every row must give, (names, rows)."""
-    out = asked.numbers(names).T
-    for name, values in zip(names, out, strict=True):
-        if not np.isfinite(values).all():
-            message = f"{name} must be a number in every row"
-            raise CohortError(message)
+def _given(asked: Asked, name: str) -> Floats:
+    """Numbers that every row must give, (rows,)."""
+    try:
+        out = asked.column(name).astype(np.float64)
+    except (TypeError, ValueError):
+        out = np.full(len(asked), np.nan)
+    if not np.isfinite(out).all():
+        message = f"{name} must be a number in every row"
+        raise CohortError(message)
     return out
 
 

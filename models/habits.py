@@ -80,15 +80,18 @@ class Habits:
             after, whose = np.unique(last[asked], return_inverse=True)
             first = after[0] - rank[after[0]]
             own = slice(first, after[-1] + 1)
-            squares = _sums(x[own, :, :, None] * x[own, :, None, :], after - first)
-            products = _sums(x[own] * y[own], after - first)
-            out[asked] = np.linalg.solve(squares + prior, products[..., None])[whose, ..., 0]
+            squares, products = _sums(x[own], y[own], after - first)
+            out[asked] = np.linalg.solve(squares + prior, products)[whose, ..., 0]
         return out
 
 
-def _sums(values: Floats, until: Ints) -> Floats:
-    """Sums of the rows up to and with each of `until`, (…, …)."""
-    return values[: until[0] + 1].sum(0)[None] if len(until) == 1 else np.cumsum(values, axis=0)[until]
+def _sums(x: Floats, y: Floats, until: Ints) -> tuple[Floats, Floats]:
+    """Sums of squares and of products with `y` of a person's rows up to and with each of `until`, (…, items, …, …)."""
+    if len(until) == 1:
+        each = x.transpose(1, 2, 0)
+        return (each @ x.transpose(1, 0, 2))[None], (each @ y.transpose(1, 0, 2))[None]
+    squares, products = np.cumsum(x[:, :, :, None] * x[:, :, None, :], axis=0), np.cumsum(x * y, axis=0)
+    return squares[until], products[until][..., None]
 
 
 def _by_person(cohort: Cohort, last: Ints) -> list[Ints]:

@@ -124,13 +124,13 @@ def ewma_after(cohort: Cohort, rates: tuple[float, ...]) -> Floats:
     grid = Grid.of(cohort)
     answers = grid.spread(cohort.answers)[..., None]
     given = ~np.isnan(answers)
-    count, now = np.cumsum(given, axis=0), np.nan_to_num(answers)
+    count = np.cumsum(given, axis=0)
     rate = np.where(given, np.where(count == 1, 1.0, np.array(rates)), 0.0)
     out, state = np.empty(rate.shape), np.zeros(rate.shape[1:])
-    for place in range(len(out)):
-        out[place] = state = state + rate[place] * (now[place] - state)
-    out[np.broadcast_to(count == 0, out.shape)] = np.nan
-    return grid.gather(out)
+    for after, share, now in zip(out, rate, np.where(given, answers, 0.0), strict=True):
+        np.multiply(share, now - state, out=after)
+        state = np.add(after, state, out=after)
+    return grid.gather(np.where(count == 0, np.nan, out))
 
 
 After = dict[str, Floats]
@@ -179,15 +179,12 @@ def _sums_after(cohort: Cohort) -> dict[str, Floats]:
 def _last_after(cohort: Cohort) -> dict[str, Floats]:
     """The LAST latest answers after each row and their times (µs), the latest first."""
     rank, _ = cohort.rank()
-    first, back = np.arange(len(cohort)) - rank, np.arange(LAST)
-    out = {name: np.full((*cohort.answers.shape, LAST), np.nan) for name in ("last", "time")}
-    for item, answers in enumerate(cohort.answers.T):
-        given = ~np.isnan(answers)
-        count, rows = np.cumsum(given), np.flatnonzero(given)
-        if len(rows):
-            place = count[:, None] - 1 - back
-            known = place >= (count - given)[first][:, None]  # answers of people before this one
-            which = rows[np.maximum(place, 0)]
-            for name, values in (("last", answers), ("time", cohort.time_us)):
-                out[name][:, item] = np.where(known, values[which], np.nan)
-    return out
+    given = ~np.isnan(cohort.answers)
+    count = np.cumsum(given, axis=0)
+    place = count[..., None] - 1 - np.arange(LAST)
+    known = place >= (count - given)[np.arange(len(cohort)) - rank][..., None]  # answers of people before this one
+    answered = np.argsort(~given, axis=0, kind="stable")  # rows with an answer, in order, then the others
+    items = np.arange(given.shape[1])[:, None]
+    which = answered[np.maximum(place, 0), items]
+    values = {"last": cohort.answers[which, items], "time": cohort.time_us[which]}
+    return {name: np.where(known, value, np.nan) for name, value in values.items()}

@@ -48,16 +48,15 @@ def own_width(cohort: Cohort, off: Floats) -> Floats:
             baseline has no parameter of a person's own, so its errors are of the same kind before and after training.
     """
     grid = Grid.of(cohort)
-    laid, log = grid.spread(off) / USUALLY, np.zeros((grid.longest, grid.people))
+    laid = grid.spread(off) / USUALLY
     given = (~np.isnan(laid)).sum(2)
     expected, step = TAIL * given, QUICK / (PATIENT + np.cumsum(given, axis=0))
     with np.errstate(divide="ignore"):
-        laid = np.log(laid)
-    now = np.zeros((grid.people, 1))
-    for place, errors in enumerate(laid):
-        beyond = (errors > now).sum(1) - expected[place]
-        log[place] = np.minimum(np.maximum(now[:, 0] + step[place] * beyond, LEAST), MOST)
-        now = log[place, :, None]
+        laid = np.log(np.moveaxis(laid, 2, 1))
+    log, before = np.empty((grid.longest, grid.people)), np.zeros(grid.people)
+    for now, errors, usual, far in zip(log, laid, expected, step, strict=True):
+        moved = np.maximum(before + far * (np.add.reduce(errors > before) - usual), LEAST)
+        before = np.minimum(moved, MOST, out=now)
     return grid.gather(np.exp(log))
 
 

@@ -16,6 +16,7 @@ from models.cohort import Floats, Ints, Singles
 
 Places = NDArray[np.int32]
 MOST = 32  # leaves of a tree, a bit each
+TOGETHER = 50_000  # comparisons at once: calls cost time, what is compared costs memory
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,11 @@ class Leaves:
         """The value that each tree gives each line, (lines, trees); `lines` (lines, columns) holds no NaN."""
         numbers = np.ascontiguousarray(lines.T)
         ruled_out = np.zeros((len(self.value), len(lines)), np.uint32)
-        for column, threshold, gone in zip(self.column, self.threshold, self.gone, strict=True):
-            ruled_out |= (numbers.take(column, axis=0) > threshold[:, None]) * gone[:, None]
+        step = max(1, TOGETHER // max(ruled_out.size, 1))
+        for node in range(0, len(self.column), step):
+            some = slice(node, node + step)
+            right = numbers.take(self.column[some], axis=0) > self.threshold[some, :, None]
+            ruled_out |= np.bitwise_or.reduce(right * self.gone[some, :, None])
         first = np.bitwise_count(ruled_out & ~(ruled_out + np.uint32(1)))  # ones at the right end
         return self.value.take(first.T + MOST * np.arange(len(self.value)))
 

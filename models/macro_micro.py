@@ -9,6 +9,7 @@ person that the row may see; who else is in the cohort never matters. Training b
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -84,7 +85,7 @@ class MacroMicro:
         last = np.array([until.get(p, NEVER) for p in cohort.participants], dtype=np.int64)
         return np.asarray(cohort.labelled & (cohort.time_us > last[cohort.person]))
 
-    @property
+    @cached_property
     def _known(self) -> dict[str, int]:
         return {p: n for n, p in enumerate(self.participants)}
 

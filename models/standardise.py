@@ -48,6 +48,9 @@ def learn(modality: Modality, rows: Mask, person: Ints) -> Standard:
 
 def standardised(modality: Modality, standard: Standard) -> tuple[Floats, Mask]:
     """Deviations in personal SDs, bounded, 0 where missing, and which are present; both (rows, features)."""
+    present = ~np.isnan(modality.values)
+    if not present.any():
+        return np.zeros(present.shape), present
     n = modality.past_n[:, None].astype(float)
     past_mean = np.where(np.isnan(modality.past_mean), 0.0, modality.past_mean)
     n_mean = np.where(np.isnan(modality.past_mean), 0.0, n)
@@ -57,6 +60,5 @@ def standardised(modality: Modality, standard: Standard) -> tuple[Floats, Mask]:
     n_sd = np.where(np.isnan(modality.past_sd), 0.0, np.maximum(n - 1, 0.0))
     past_var = np.where(np.isnan(modality.past_sd), 0.0, modality.past_sd**2)
     variance = (n_sd * past_var + PRIOR_SD * standard.within) / (n_sd + PRIOR_SD) + doubt
-    present = ~np.isnan(modality.values)
-    z = np.where(present, (np.nan_to_num(modality.values) - usual) / np.sqrt(variance), 0.0)
+    z = np.where(present, (modality.values - usual) / np.sqrt(variance), 0.0)
     return np.clip(z, -BOUND, BOUND), present

@@ -79,17 +79,18 @@ def filtered(p: Population, cohort: Cohort) -> Filtered:
     decay = np.exp(-hours_since(laid, times)[:, None] * p.rate_h.T[:, None])
     fresh = ((1 - decay**2) * p.var.T[:, None])[:, :, None] * np.eye(PARTS, PARTS + 1)[:, :, None, None]
     kept = decay[:, :, None] * np.concatenate([decay, np.ones_like(decay[:, :1])], axis=1)[:, None]
-    gone = np.where(answered, np.nan_to_num(laid) - p.mean, 0.0)
+    gone = np.where(answered, laid - p.mean, 0.0)
     after = np.empty(kept.shape)
-    now = np.broadcast_to(np.eye(PARTS, PARTS + 1)[:, :, None, None] * p.var.T[:, None, None], kept.shape[1:])
-    for place, known in enumerate(answered):
-        now = now * kept[place] + fresh[place]
-        reach = np.add.reduce(now)
-        reach[PARTS] -= gone[place]
-        gain = reach[:PARTS] * (known / (np.add.reduce(reach[:PARTS]) + p.noise_var))
-        after[place] = now = now - gain[:, None] * reach
-    after = np.moveaxis(after, (1, 2), (-2, -1))
-    rows = grid.gather(after)
+    before = np.broadcast_to(np.eye(PARTS, PARTS + 1)[:, :, None, None] * p.var.T[:, None, None], kept.shape[1:])
+    for now, keep, new, off, known in zip(after, kept, fresh, gone, answered, strict=True):
+        expected = before * keep
+        expected += new
+        reach = np.add.reduce(expected)
+        reach[PARTS] -= off
+        mine = reach[:PARTS]
+        gain = mine * (known / (np.add.reduce(mine) + p.noise_var))
+        before = np.subtract(expected, gain[:, None] * reach, out=now)
+    rows = grid.gather(np.moveaxis(after, (1, 2), (-2, -1)))
     return Filtered(rows[..., PARTS], rows[..., :PARTS], grid.gather(_latest(laid, times)))
 
 
