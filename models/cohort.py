@@ -142,6 +142,11 @@ class Cohort:
         return np.arange(len(self)) - np.repeat(starts, sizes), np.repeat(sizes, sizes)
 
 
+def filled(values: Floats, value: float = 0.0) -> Floats:
+    """The same with `value` where there is nothing (NaN); of small arrays a fraction of the time of `nan_to_num`."""
+    return np.asarray(np.where(np.isnan(values), value, values))
+
+
 def feature_columns(features: Mapping[str, Sequence[str]]) -> list[str]:
     """Every column of a frame that tells of body and voice, in order."""
     columns = []
@@ -165,6 +170,6 @@ def modalities_of(
     for name, wanted in features.items():
         end = start + 1 + 3 * len(wanted)
         values, mean, sd = (np.ascontiguousarray(whole[:, start + k : end : 3]) for k in (1, 2, 3))
-        out[name] = Modality(tuple(wanted), values, mean, sd, np.nan_to_num(whole[:, start]).astype(np.int64))
+        out[name] = Modality(tuple(wanted), values, mean, sd, filled(whole[:, start]).astype(np.int64))
         start = end
     return out

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.cohort import Cohort, Floats, Ints, Mask
+from models.cohort import Cohort, Floats, Ints, Mask, filled
 from models.history import NONE, SHORT, History
 from models.state_space import Forecast
 
@@ -104,7 +104,7 @@ def _by_person(cohort: Cohort, last: Ints) -> list[Ints]:
 
 def _situation(cohort: Cohort, past: History, ahead: Forecast, relation: Floats) -> Floats:
     """What a habit may hang on: the clock, a constant, this item's and related items' last and latest answers."""
-    own = np.nan_to_num((np.stack([past.last[..., 0], past.ewma[..., SHORT]]) - ahead.value) / (USUAL * cohort.span))
+    own = filled((np.stack([past.last[..., 0], past.ewma[..., SHORT]]) - ahead.value) / (USUAL * cohort.span))
     others = (own[:, :, None, :] * relation).sum(-1)  # the last digits of a matrix product depend on who else is there
     shared = [np.broadcast_to(wave[:, None], ahead.value.shape) for wave in cohort.clock.T]
     return np.stack([*shared, np.ones_like(ahead.value), *own, *others], -1)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from models.cohort import Cohort, Floats, Ints, Mask
+from models.cohort import Cohort, Floats, Ints, Mask, filled
 
 HOUR_US = 3_600_000_000
 RATES = (0.05, 0.1, 0.2, 0.35, 0.6)
@@ -152,7 +152,7 @@ def history(cohort: Cohort, seen: Ints | None = None, after: After | None = None
     seen = seen_online(cohort) if seen is None else seen
     after = told(cohort) if after is None else after
     chosen = {f.name: select(after[f.name], seen) for f in fields(History) if f.name in after}
-    chosen["count"] = np.nan_to_num(chosen["count"], nan=0.0)
+    chosen["count"] = filled(chosen["count"])
     then = select(after["time"], seen)
     chosen["age_h"] = (cohort.time_us[:, None, None] - then) / HOUR_US
     return History(**chosen)
@@ -161,17 +161,17 @@ def history(cohort: Cohort, seen: Ints | None = None, after: After | None = None
 def _sums_after(cohort: Cohort) -> dict[str, Floats]:
     grid = Grid.of(cohort)
     answered = ~np.isnan(cohort.answers)
-    answers = np.nan_to_num(cohort.answers)
+    answers = filled(cohort.answers)
     low, high = cohort.low, cohort.low + cohort.span
     edge = 0.02 * cohort.span  # sliders rarely land on the very end
     parts = np.stack([answered, answers, answered & (answers <= low + edge), answered & (answers >= high - edge)], -1)
-    total = grid.gather(np.cumsum(np.nan_to_num(grid.spread(parts.astype(float))), axis=0))
+    total = grid.gather(np.cumsum(filled(grid.spread(parts.astype(float))), axis=0))
     count = total[..., 0]
     with np.errstate(invalid="ignore", divide="ignore"):
         mean, at_low, at_high = (total[..., k] / count for k in (1, 2, 3))
         before = select(mean, seen_online(cohort))
         gone = np.where(answered & ~np.isnan(before), np.abs(cohort.answers - before), 0.0)
-        deviation = grid.gather(np.cumsum(np.nan_to_num(grid.spread(gone)), axis=0)) / (count - 1)
+        deviation = grid.gather(np.cumsum(filled(grid.spread(gone)), axis=0)) / (count - 1)
     deviation[count < 2] = np.nan
     return {"count": count, "mean": mean, "deviation": deviation, "at_low": at_low, "at_high": at_high}
 

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from models.cohort import Cohort, Floats, Ints, Mask, Singles
+from models.cohort import Cohort, Floats, Ints, Mask, Singles, filled
 from models.habits import TOLD, Habits
 from models.history import HOUR_US, RATES, SHORT, After, History, history, seen_online, select, told
 from models.standardise import Standard, standardised
@@ -184,10 +184,10 @@ def _history_tokens(cohort: Cohort, past: History, ahead: Forecast, habits: Floa
         ],
         -1,
     )
-    return np.asarray(np.nan_to_num(parts), dtype=np.float32)
+    return np.asarray(filled(parts), dtype=np.float32)
 
 
 def _context(cohort: Cohort, last_us: Floats, past: History) -> Singles:
     gap = (cohort.time_us - last_us) / HOUR_US
-    fresh = np.exp(-np.nan_to_num(gap, nan=np.inf) / 12)
+    fresh = np.exp(-filled(gap, np.inf) / 12)
     return np.column_stack([cohort.clock, fresh, np.log1p(past.count.max(1)) / 3]).astype(np.float32)
