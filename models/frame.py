@@ -157,7 +157,12 @@ def unfold(asked: Asked, items: Sequence[Item], features: Mapping[str, Sequence[
     if not (age_h > 0).all():
         message = "past_age_h must be above 0: hours from each past answer to the time asked about"
         raise CohortError(message)
+    for item, values in zip(items, past, strict=True):
+        _within_scale(item, values)
     time, hour = (_given(asked, name) for name in ("time_us", "local_hour"))
+    if ((hour < 0) | (hour > DAY_H)).any():
+        message = "local_hour must be an hour of the wall clock, 0 to 24"
+        raise CohortError(message)
     nightly = asked.numbers(["nightly"])[:, 0] == 1
     day, rows = _days(asked.column("day")), np.arange(len(asked))
     whose = np.repeat(rows, count)
@@ -207,6 +212,13 @@ def _lists(asked: Asked, names: Sequence[str]) -> tuple[Ints, list[Floats]]:
         message = f"{', '.join(wrong)} must be as long as {names[0]} in every row (NaN where an item was not answered)"
         raise CohortError(message)
     return sizes[0], out
+
+
+def _within_scale(item: Item, past: Floats) -> None:
+    off = past[(past < item.low) | (past > item.high)]
+    if len(off):
+        message = f"past_{item.name} holds {off[0]:g}; the item's scale is {item.low:g} to {item.high:g}"
+        raise CohortError(message)
 
 
 def _given(asked: Asked, name: str) -> Floats:

@@ -77,6 +77,6 @@ def _ends(score: Floats, tail: float) -> tuple[float, float]:
     n = len(score)
     if n < FEWEST:
         return -2.1, 2.1  # 5 % and 95 % of a normal error whose mean size is 1
-    share = min(1.0, np.ceil((n + 1) * (1 - tail)) / n)
-    low = np.quantile(score, 1 - share, method="lower")
-    return float(low), float(np.quantile(score, share, method="higher"))
+    # The k-th smallest of n holds a new one with a chance of k / (n + 1).
+    ordered, k = np.sort(score), min(n, int(np.ceil((n + 1) * (1 - tail))))
+    return float(ordered[n - k]), float(ordered[k - 1])

@@ -17,6 +17,9 @@ from models.state_space import PARTS, Population, hours_since
 SLOW_H, FAST_H = 240.0, 12.0  # where the likelihood starts: ten days, half a day
 LONGEST = 100  # answers per person used for the likelihood; enough for a handful of numbers, and bounded in time
 FEWEST = 30  # with fewer rows the moments are kept
+# Where everybody always answers the same, variances would fall to 0 and the likelihood rise without end.
+LEAST_VARIANCE = 1e-8  # of the squared span: a ten-thousandth of the scale as SD
+RATES_H = (1e-6, 60.0)  # a century, a minute
 
 
 def moments(cohort: Cohort, train: Mask) -> Population:
@@ -48,7 +51,7 @@ def fit_population(cohort: Cohort, train: Mask, iterations: int = 25) -> Populat
     grid = Grid.of(rows)
     laid = grid.spread(rows.answers)
     answers, gaps = _people_first(laid), _people_first(hours_since(laid, grid.spread(rows.time_us / HOUR_US)))
-    origin = _raw(start)
+    origin, (least, most) = _raw(start), _limits(cohort.span)
     shift = torch.zeros_like(origin, requires_grad=True)
     width = torch.ones_like(origin)
     width[:, 0] = torch.tensor(rows.span)
@@ -57,13 +60,23 @@ def fit_population(cohort: Cohort, train: Mask, iterations: int = 25) -> Populat
     def closure() -> Tensor:
         optimiser.zero_grad()
         # A weak prior around the moments keeps a parameter that the data say nothing about where it started.
-        loss = _surprise(origin + shift * width, answers, gaps) + 0.5 * (shift**2).sum()
+        raw = torch.clamp(origin + shift * width, least, most)
+        loss = _surprise(raw, answers, gaps) + 0.5 * (shift**2).sum()
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 
     optimiser.step(closure)  # type: ignore[no-untyped-call]
-    fitted = (origin + shift * width).detach()
+    fitted = torch.clamp(origin + shift * width, least, most).detach()
     return _population(fitted) if bool(torch.isfinite(fitted).all()) else start
+
+
+def _limits(span: Floats) -> tuple[Tensor, Tensor]:
+    """The least and the largest that each unconstrained parameter may become, both (items, 7)."""
+    least, most = np.full((2, len(span), 7), np.inf)
+    least *= -1
+    least[:, 1:5] = np.log(LEAST_VARIANCE * span**2)[:, None]
+    least[:, 5:], most[:, 5:] = np.log(RATES_H)
+    return torch.from_numpy(least), torch.from_numpy(most)
 
 
 def _people_first(laid: Floats) -> Tensor:

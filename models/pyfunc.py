@@ -29,14 +29,16 @@ def signature(items: Sequence[Item], features: Mapping[str, Sequence[str]]) -> M
     """MLflow's signature of the frame and of what comes back; feature columns and what moved estimates are optional."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
-    from mlflow.types.schema import Array
+    from mlflow.types.schema import AnyType, Array
 
     plain = {"participant": DataType.string, "time_us": DataType.long, "day": DataType.datetime}
     asked: list[ColSpec | TensorSpec] = [ColSpec(kind, name) for name, kind in plain.items()]
     asked.append(ColSpec(DataType.double, "local_hour"))
     lists = [ColSpec(Array(DataType.double), name) for name in ("past_age_h", *(f"past_{i.name}" for i in items))]
+    # A count may be whole or, where others of the frame are missing, a number with NaN: MLflow knows no type for both.
+    count = AnyType()  # type: ignore[no-untyped-call]
     optional = [
-        ColSpec(DataType.long if name.endswith(".past_n") else DataType.double, name, required=False)
+        ColSpec(count if name.endswith(".past_n") else DataType.double, name, required=False)
         for name in feature_columns(features)
     ]
     nightly = ColSpec(DataType.boolean, "nightly", required=False)

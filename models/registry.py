@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from models.environment import environment
 from models.errors import RegistryError
 
 if TYPE_CHECKING:
@@ -123,6 +124,10 @@ class Registry:
         told = json.dumps(dict(profile))
         dataset = Dataset(name, digest, "lake", json.dumps({"table": name}), profile=told)
         self.client().log_inputs(run_id, [DatasetInput(dataset)])
+
+    def log_environment(self, run_id: str) -> None:
+        """Keep with a run what it was made with, as `environment.txt`."""
+        self.client().log_text(run_id, environment(), "environment.txt")
 
     def mend(self) -> int:
         """Close runs that a killed night left open, and how many there were. One night runs at a time.

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from assets.learning.honest_table import HEADER, leaves, rows
 from assets.monitoring.sizes import human_size
 from assets.study import Home
 
@@ -25,14 +26,6 @@ UNITS = {
     "voice_embeddings": "voice embeddings",
 }
 ASKED_FOR = {"voice_details", "voice_embeddings"}  # only some studies have them
-SHOWN = {
-    "pooled_ccc": "pooled CCC",
-    "person_ccc": "person CCC",
-    "within_r": "within r",
-    "mae": "MAE",
-    "implied_q": "implied q",
-    "coverage": "coverage",
-}
 FIRST_ROWS = 40
 
 
@@ -110,15 +103,12 @@ def _why(moved: Mapping[str, float]) -> str:
 def show_evaluation(console: Console, table: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
     """Models and baselines side by side, one table a protocol, best pooled CCC first."""
     for protocol, by_model in table.items():
-        figures = [f for f in SHOWN if any(f in found for found in by_model.values())]
         shown = Table(box=box.SIMPLE_HEAD, title=_TITLES.get(protocol, protocol), title_justify="left")
-        shown.add_column("model", no_wrap=True)
-        for figure in figures:
-            shown.add_column(SHOWN[figure], justify="right")
-        ordered = sorted(by_model.items(), key=lambda kv: -(kv[1].get("pooled_ccc") or -1.0))
-        for model, found in ordered:
-            style = "bold" if model == "macro_micro" else ""
-            shown.add_row(model.replace("_", " "), *(_number(found.get(f)) for f in figures), style=style)
+        shown.add_column(HEADER[0], no_wrap=True)
+        for name in HEADER[1:]:
+            shown.add_column(name, justify="right")
+        for line in rows({model: dict(leaves(found)) for model, found in by_model.items()}):
+            shown.add_row(*line, style="bold" if line[0] == "macro micro" else "")
         console.print(shown)
         _show_without(console, by_model.get("macro_micro", {}).get("without", {}))
 
@@ -188,7 +178,3 @@ def _counts(states: Mapping[str, int]) -> str:
 
 def _span(first: str | None, last: str | None) -> str:
     return f", {first} … {last}" if first else ""
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"

@@ -12,6 +12,7 @@ from assets.lake import Lake
 from assets.learning.challenger import Trained, train_challenger
 from assets.learning.champion import Judged, judge
 from assets.learning.evaluation import Evaluated, refresh_evaluation
+from assets.learning.honest_table import HEADER, leaves, number, rows
 from assets.learning.pictures import answered_picture, curve_picture
 from assets.learning.schedule import BASE, MACRO, REASON, TRAINING, UPDATED
 from assets.learning.tables import EVALUATION, PREQUENTIAL
@@ -21,13 +22,6 @@ from assets.study import Home, Study
 
 GROUP = "learning"
 OWNERS = ["team:macromicro"]
-FIGURES = {
-    "pooled_ccc": "pooled CCC",
-    "person_ccc": "per-person CCC",
-    "within_r": "within-person r",
-    "mae": "MAE",
-    "coverage": "coverage",
-}
 SHOWN = (TRAINING, REASON, BASE, UPDATED, "kind", "answers", "people", "trained_until", "note")
 TOLD = {TRAINING: "kind of night", REASON: "why", BASE: "built on version"}
 AFTER_DAYS = "nothing was learnt: nobody has answered yet"
@@ -103,11 +97,7 @@ def _table_metadata(home: Home, study: Study, done: Evaluated) -> dict[str, Any]
     if done.note:
         facts["note"] = done.note
     for protocol, models in done.table.items():
-        rows = [
-            [model, *(_number(figures.get(f)) for f in FIGURES)]
-            for model, figures in sorted(models.items(), key=lambda kv: -(kv[1].get("pooled_ccc") or 0))
-        ]
-        facts[protocol] = markdown_table(["model", *FIGURES.values()], rows)
+        facts[protocol] = markdown_table(HEADER, rows({model: dict(leaves(found)) for model, found in models.items()}))
     prequential = Lake(home.lake).read(PREQUENTIAL)
     if prequential["answer"].is_not_null().any():
         scales = {name: (item.low, item.high) for name, item in study.items.items()}
@@ -135,7 +125,7 @@ def _decision_metadata(judged: Judged) -> dict[str, Any]:
     facts: dict[str, Any] = {"version": judged.version.number}
     if judged.decision is None:
         return {**facts, "said": "it is champion already; there is nothing to decide"}
-    figures = [(name, _number(value)) for name, value in judged.decision.figures.items()]
+    figures = [(name, number(value)) for name, value in judged.decision.figures.items()]
     return {
         **facts,
         "decision": "promoted" if judged.decision.promote else "declined",
@@ -143,7 +133,3 @@ def _decision_metadata(judged: Judged) -> dict[str, Any]:
         "against": f"version {judged.against.number}" if judged.against else "the personal baseline",
         "figures": markdown_table(("figure", "value"), figures),
     }
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from assets.learning.honest_table import HEADER, number, rows
 from assets.learning.pictures import answered_picture, levels_picture, lifts_picture, reliability_picture
 from assets.learning.schedule import BASE, REASON, UPDATED
 from assets.markdown import table as markdown
@@ -20,11 +21,6 @@ from models.registry import MODEL, Version
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-SHOWN = {
-    "pooled_ccc": "pooled CCC", "person_ccc": "CCC within people", "mae": "MAE", "coverage": "coverage",
-    "lift_over_ewma.mean": "lift over EWMA", "lift_over_ewma.improved": "people improved",
-}  # fmt: skip
 
 # Each paragraph is one line of Markdown: MLflow shows a line break as one.
 _WHAT = """\
@@ -46,7 +42,9 @@ _LIMITS = """\
 - It was fitted on the people of one study. For anybody else it says what people of that study say, moved by the \
 answers that are given with the question.
 - Intervals are made to hold {coverage:.0%} of the answers over people; for one person they may hold fewer.
-- Body and voice are recorded by the participants: what was not measured is told to the model as missing."""
+- Body and voice are recorded by the participants: what was not measured is told to the model as missing.
+- Its files hold the study codes of the people it was fitted on, the time of each one's last answer and the parameters \
+learned of them: they are health data, to be given on as such."""
 
 _LICENCES = """\
 Code: Apache-2.0. Voice features are openSMILE's eGeMAPSv02, whose licence allows research and non-commercial use \
@@ -74,9 +72,11 @@ def card(version: Version, study: Study, table: Mapping[str, Mapping[str, Mappin
                 ("people", tags.get("people", "")),
                 ("self-reports", tags.get("answers", "")),
                 ("the last on", tags.get("trained_until", "")),
+                ("what is read", tags.get("reads", "")),
                 ("kind", tags.get("kind", "")),
                 ("night", _night(tags)),
                 ("digest of data, settings and code", version.inputs),
+                ("made with", tags.get("made_with", "")),
             ],
         ),
         tags.get("note", ""),
@@ -116,28 +116,22 @@ def _night(tags: Mapping[str, str]) -> str:
 
 
 def _protocol(name: str, models: Mapping[str, Mapping[str, float | None]]) -> str:
-    ordered = sorted(models.items(), key=lambda kv: -(kv[1].get("pooled_ccc") or -1.0))
-    rows = [[model, *(_number(found.get(figure)) for figure in SHOWN)] for model, found in ordered]
-    return f"### {name}\n\n" + markdown(("model", *SHOWN.values()), rows)
+    return f"### {name}\n\n" + markdown(HEADER, rows(models))
 
 
 def _without(protocol: str, figures: Mapping[str, float | None]) -> str:
     """What each modality adds: how much worse the model is where it was not measured."""
     names = [name.split(".")[1] for name in figures if name.startswith("without.") and name.endswith(".ccc.mean")]
-    rows = [
+    lines = [
         [
             name,
             *(
-                f"{_number(figures[f'{start}.mean'])} ({_number(figures[f'{start}.ci.low'])} … "
-                f"{_number(figures[f'{start}.ci.high'])})"
+                f"{number(figures[f'{start}.mean'])} ({number(figures[f'{start}.ci.low'])} … "
+                f"{number(figures[f'{start}.ci.high'])})"
                 for start in (f"without.{name}.ccc", f"without.{name}.mae")
             ),
         ]
         for name in names
     ]
     heads = ("not measured", "fall of CCC (95 %)", "rise of error, share of the scale (95 %)")
-    return f"### {protocol}, without a modality\n\n{_TWIN}\n\n" + markdown(heads, rows) if rows else ""
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+    return f"### {protocol}, without a modality\n\n{_TWIN}\n\n" + markdown(heads, lines) if lines else ""

@@ -19,6 +19,7 @@ from assets.learning.schedule import MACRO, TRAINING, UPDATED, Night, model_of, 
 from assets.learning.work import learning_inputs, moments_digest, registry_of, scratch, settings_of
 from assets.moments.cohort import load_cohort
 from assets.study import Home, Study
+from models.environment import made_with
 from models.registry import CHALLENGER, TRAINED_UNTIL, Registry, Version
 
 if TYPE_CHECKING:
@@ -95,8 +96,10 @@ def _train(
     ) as run_id:
         counts = {name: int(tags[name]) for name in ("answers", "people")}
         registry.log_dataset(run_id, "moments", moments_digest(home, study), counts)
+        registry.log_environment(run_id)
         model, said = _made(registry, cohort, settings, night, folder / "checkpoint", progress)
         tags |= {**said, "note": note(model, study), "kind": "baseline" if model.network is None else "macro_micro"}
+        tags |= {"reads": reads(model), "made_with": made_with()}
         shutil.rmtree(folder / "model", ignore_errors=True)  # of another kind of night on the same inputs
         save(model, folder / "model")
         curve = tuple(model.curve) if night.macro else ()
@@ -147,6 +150,12 @@ def note(model: MacroMicro, study: Study) -> str:
     if model.network is None and "too few" in model.note:
         return f"too few answers to train on (fewer than {max(answers, least)}): the personal baseline is kept"
     return model.note
+
+
+def reads(model: MacroMicro) -> str:
+    """What estimates rest on, in words."""
+    used = [] if model.network is None else [name for name in model.standards if name not in model.unused]
+    return ", ".join(["earlier answers", *(name.replace("_", " ") for name in used)])
 
 
 def _log_curve(registry: Registry, run_id: str, curve: Sequence[Mapping[str, float]]) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ import numpy as np
 import polars as pl
 
 from assets.lake import Lake
+from assets.learning.honest_table import leaves
 from assets.learning.schedule import MACRO, MICRO, Night, tonight
 from assets.learning.tables import EVALUATION, PREQUENTIAL
 from assets.learning.twin import keep_twin, read_twin
@@ -143,19 +144,9 @@ def long(table: Mapping[str, Mapping[str, Any]]) -> pl.DataFrame:
         {"protocol": protocol, "model": model, "figure": figure, "value": value}
         for protocol, models in table.items()
         for model, figures in models.items()
-        for figure, value in _leaves(figures)
+        for figure, value in leaves(figures)
     ]
     return EVALUATION.frame(rows)
-
-
-def _leaves(figures: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, float | None]]:
-    for name, value in figures.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{before}{name}.")
-        elif isinstance(value, list):
-            yield from zip((f"{before}{name}.low", f"{before}{name}.high"), value, strict=True)
-        else:
-            yield f"{before}{name}", None if value is None else float(value)
 
 
 def _stored(lake: Lake) -> dict[str, Any] | None:

@@ -158,6 +158,8 @@ class _Tracked:
             made = self._client.create_run(self._experiment, run_name=f"{self._grid} grid", tags=tags)
             self.run_id = str(made.info.run_id)
             self._log(self.run_id, self._settings.as_dict(), {})
+            self._registry.log_environment(self.run_id)
+            self._registry.log_dataset(self.run_id, "moments", self._inputs[:36], {})
         self._finished = set(self._children())
         return self
 

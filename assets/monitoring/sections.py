@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 from markupsafe import Markup
 
+from assets.learning import honest_table
 from assets.monitoring import charts
 from assets.monitoring.advice import advice
 from assets.monitoring.curves import night_curves, timeline
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 40
 STALE = timedelta(hours=26)  # a night and a little: older work that still waits means that a night did not do it
-SHOWN_FIGURES = ("pooled_ccc", "person_ccc", "within_r", "mae", "implied_q", "coverage")
 
 
 def summary(material: Material) -> list[tuple[str, str]]:
@@ -96,7 +96,7 @@ def scientist(material: Material) -> dict[str, Any]:
         "curves": [(title, _svg(figure, title)) for title, figure in curves.items()],
         "nights": [vars(n) | {"lift": n.gate_figures.get("lift")} for n in reversed(material.nights)][:MOST_ROWS],
         "tables": _tables(material.evaluation),
-        "figures": SHOWN_FIGURES,
+        "header": honest_table.HEADER,
         "people": _svg(charts.people_chart(lifts, AS_VARIABLES), "Lift per person") if len(lifts) else None,
         "improved": float((lifts > 0).mean()) if len(lifts) else None,
         "drift": [row | {"chart": _drift_chart(material, row)} for row in material.drift.filter("drifted").to_dicts()],
@@ -169,16 +169,12 @@ def _drift_chart(material: Material, row: dict[str, Any]) -> Markup:
     return _svg(chart, f"{row['feature']} by night")
 
 
-def _tables(evaluation: pl.DataFrame) -> dict[str, list[tuple[str, list[float | None]]]]:
-    """Per protocol: models, best pooled CCC first, with their figures."""
+def _tables(evaluation: pl.DataFrame) -> dict[str, list[list[str]]]:
+    """Per protocol: lines of models under `honest_table.HEADER`."""
     found: dict[str, dict[str, dict[str, float | None]]] = {}
     for protocol, model, figure, value in evaluation.select("protocol", "model", "figure", "value").iter_rows():
         found.setdefault(protocol, {}).setdefault(model, {})[figure] = value
-    tables = {}
-    for protocol, models in found.items():
-        best = sorted(models, key=lambda m: -(models[m].get("pooled_ccc") or -1.0))
-        tables[protocol] = [(m, [models[m].get(f) for f in SHOWN_FIGURES]) for m in best]
-    return tables
+    return {protocol: honest_table.rows(models) for protocol, models in found.items()}
 
 
 def _silences(material: Material) -> list[Silence]:

@@ -125,6 +125,8 @@ def test_the_day_may_be_a_date_a_datetime_or_text(day: object) -> None:
         (asked(past_happy=["much", "little"]), "past_happy must hold a list of numbers"),
         (asked(time_us=None), "time_us must be a number"),
         (asked(local_hour=float("nan")), "local_hour must be a number"),
+        (asked(local_hour=30.0), "local_hour must be an hour of the wall clock"),
+        (asked(past_happy=[40.0, 400.0]), "past_happy holds 400; the item's scale is 0 to 100"),
         (asked(day="in March"), "day must be a date, a datetime or an ISO text"),
         (asked(day=None), "day must be"),
     ],

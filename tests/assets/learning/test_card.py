@@ -11,7 +11,9 @@ from assets.study import Study
 from models.registry import Version
 
 FIGURES = {
-    "pooled_ccc": 0.71, "mae": 10.5, "coverage": 0.9, "lift_over_ewma.mean": 0.01,
+    "pooled_ccc": 0.71, "pooled_ccc_ci.low": 0.68, "pooled_ccc_ci.high": 0.74, "mae": 10.5, "coverage": 0.9,
+    "coverage_worst_decile": 0.82, "lift_over_ewma.mean": 0.01, "lift_over_ewma.ci.low": -0.002,
+    "lift_over_ewma.ci.high": 0.02, "lift_over_ewma.improved": 0.654, "lift_over_ewma.worst_decile": -0.03,
     "without.voice.ccc.mean": 0.02, "without.voice.ccc.ci.low": 0.01, "without.voice.ccc.ci.high": 0.03,
     "without.voice.mae.mean": 0.001, "without.voice.mae.ci.low": 0.0, "without.voice.mae.ci.high": 0.002,
 }  # fmt: skip
@@ -27,15 +29,31 @@ def prequential() -> pl.DataFrame:
     return PREQUENTIAL.frame(rows)
 
 
+MADE = {
+    "people": "12", "answers": "345", "inputs": "abc", "gate": "promoted", "reads": "earlier answers, hrv",
+    "made_with": "Python 3.11.7, torch 2.13.0",
+}  # fmt: skip
+
+
 def test_a_card_tells_data_figures_limits_and_licences(study: Study) -> None:
-    version = Version(7, "run", {"people": "12", "answers": "345", "inputs": "abc", "gate": "promoted"})
+    version = Version(7, "run", MADE)
     text = card(version, study, {"P2": {"macro_micro": FIGURES, "ewma": {"pooled_ccc": 0.69, "mae": 11.0}}})
     assert text.startswith("# macro-micro, version 7")
     assert "| people | 12 |" in text
-    assert "| macro_micro | 0.710 | – | 10.500 | 0.900 | 0.010 | – |" in text
-    assert text.index("| macro_micro |") < text.index("| ewma |")
+    cells = "0.710 (0.680 … 0.740) | – | – | 10.500 | – | 1.00 (−0.20 … 2.00) | 65% | −3.00 | 0.900, 0.820"
+    assert f"| macro micro | {cells} |" in text
+    assert "pooled CCC (95 %)" in text
+    assert text.index("| macro micro |") < text.index("| ewma |")
     assert "| voice | 0.020 (0.010 … 0.030) | 0.001 (0.000 … 0.002) |" in text
-    for said in ("Not a medical device", "research and non-commercial", "abc", "| worried | 0 – 100 |"):
+    for said in (
+        "Not a medical device",
+        "research and non-commercial",
+        "abc",
+        "| worried | 0 – 100 |",
+        "| what is read | earlier answers, hrv |",
+        "| made with | Python 3.11.7, torch 2.13.0 |",
+        "they are health data",
+    ):
         assert said in text
     assert not re.search(r"[\w,;] *\n *\w", text), "MLflow shows a line break within a paragraph"
 

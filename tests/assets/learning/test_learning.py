@@ -1,4 +1,5 @@
 import json
+from importlib.metadata import version
 from pathlib import Path
 
 import dagster as dg
@@ -62,6 +63,12 @@ def test_nights_of_a_study(home: Home) -> None:
 
     (used,) = registry.client().get_run(registry.version(1).run_id).inputs.dataset_inputs
     assert used.dataset.digest == moments_digest(home, study)
+    kept = {file.path for file in registry.client().list_artifacts(registry.version(1).run_id)}
+    assert {"environment.txt", "model-card.md"} < kept
+    assert {"predicted-and-answered.png", "reliability.png", "lift-by-person.png", "levels.png"} < kept
+    made = registry.client().download_artifacts(registry.version(1).run_id, "environment.txt")
+    assert f"\ntorch=={version('torch').split('+')[0]}" in Path(made).read_text()
+    assert "| what is read | earlier answers" in registry.client().get_model_version("macro-micro", "1").description
 
     before = tree(home.lake)
     night(home, study)
@@ -154,7 +161,7 @@ def test_the_assets_tell_tables_pictures_and_the_decision(home: Home) -> None:
         name: result.asset_materializations_for_node(name)[0].metadata
         for name in ("evaluation", "challenger", "champion", "predictions")
     }
-    assert "personal_mean" in str(told["evaluation"]["P2"].value)
+    assert "personal mean" in str(told["evaluation"]["P2"].value)
     assert "data:image/png" in str(told["evaluation"]["predicted and answered"].value)
     assert "data:image/png" in str(told["challenger"]["training"].value)
     assert told["challenger"]["kind of night"].value == "macro"
