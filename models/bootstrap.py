@@ -14,6 +14,7 @@ from models.metrics import N, Sums, ccc, mae
 
 DRAWS = 2_000
 LEVEL = 0.95
+FEWEST_PEOPLE = 2  # one person drawn again and again is always the same
 
 
 def draws(people: int, count: int = DRAWS, seed: int = 0) -> Floats:
@@ -22,10 +23,10 @@ def draws(people: int, count: int = DRAWS, seed: int = 0) -> Floats:
     return generator.multinomial(people, np.full(people, 1 / people), size=count).astype(float)
 
 
-def bounds(sampled: Floats) -> tuple[float, float]:
-    """The central 95 % of bootstrap values; NaN where nothing is defined."""
+def bounds(sampled: Floats, people: int) -> tuple[float, float]:
+    """The central 95 % of bootstrap values; NaN where nothing is defined, or of too few `people` to tell by."""
     known = sampled[np.isfinite(sampled)]
-    if not len(known):
+    if not len(known) or people < FEWEST_PEOPLE:
         return float("nan"), float("nan")
     low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)

@@ -19,6 +19,7 @@ from models.bootstrap import DRAWS, bounds, draws, mean_of_people, pooled
 from models.cohort import Cohort, Floats, Ints
 from models.errors import ModelError
 from models.fitting import fit
+from models.guards import guard_past, guard_windows
 from models.macro_micro import MacroMicro, Prediction
 from models.metrics import (
     N,
@@ -34,12 +35,12 @@ from models.metrics import (
     within_r,
     worst_decile,
 )  # fmt: skip
-from models.protocols import Split, frozen, online
+from models.protocols import GAP_H, Split, frozen, online
 from models.settings import Settings
 
 MODEL = "macro_micro"
 REFERENCE = "ewma"  # lift is told against it
-AGAINST = ("ewma", "ar1_ou", "personal_mean")
+AGAINST = ("ewma", "ar1_ou", "boosted_trees", "personal_mean")
 Metrics = dict[str, Any]
 Table = dict[str, dict[str, Metrics]]
 Say = Callable[[str, float], None]
@@ -72,6 +73,7 @@ def evaluate(
     checkpoint: Path | None = None,
     progress: Say | None = None,
     draw_count: int = DRAWS,
+    gap_h: float = GAP_H,
 ) -> Evaluation:
     """Fit and test under each protocol.
 
@@ -82,14 +84,16 @@ def evaluate(
         checkpoint: folder for resuming a killed evaluation.
         progress: told what is being done and how far it is (0–1).
         draw_count: bootstrap draws over participants.
+        gap_h: of P1, as long as the longest look-back.
 
     Raises:
         ModelError: a protocol is unknown.
-        LeakageError: a split would let a prediction see its own time or later.
+        LeakageError: a split would let a prediction see its own time or later, or features know of later ones.
     """
     settings = settings or Settings()
     say = progress or (lambda _text, _share: None)
-    splits = {name: _split(cohort, name) for name in protocols}
+    guard_past(cohort)
+    splits = {name: _split(cohort, name, gap_h) for name in protocols}
     fitted: dict[bytes, MacroMicro] = {}
     table, tested = {}, {}
     for place, (name, split) in enumerate(splits.items()):
@@ -113,8 +117,9 @@ def evaluate_again(
     their first answer on.
 
     Raises:
-        LeakageError: a split would let a prediction see its own time or later.
+        LeakageError: a split would let a prediction see its own time or later, or features know of later ones.
     """
+    guard_past(cohort)
     say, train = progress or (lambda _text, _share: None), cohort.labelled & ~model.unseen(cohort)
     splits = [online(cohort, nightly=nightly, train=train) for nightly in (False, True)]
     table, tested = {}, {}
@@ -134,16 +139,19 @@ def _judged(split: Split, model: MacroMicro, settings: Settings, draw_count: int
     return tested, table
 
 
-def _split(cohort: Cohort, name: str) -> Split:
+def _split(cohort: Cohort, name: str, gap_h: float) -> Split:
     makers: dict[str, Callable[[], Split]] = {
-        "P1": lambda: frozen(cohort),
+        "P1": lambda: frozen(cohort, gap_h),
         "P2": lambda: online(cohort),
         "P2N": lambda: online(cohort, nightly=True),
     }
     if name not in makers:
         message = f"no protocol is called {name!r}; there are {', '.join(makers)}"
         raise ModelError(message)
-    return makers[name]()
+    split = makers[name]()
+    if split.frozen:
+        guard_windows(split, gap_h)
+    return split
 
 
 def predict_split(
@@ -164,7 +172,16 @@ def predict_split(
 
 
 def compare(tested: Tested, cohort: Cohort, *, seed: int = 0, draw_count: int = DRAWS) -> dict[str, Metrics]:
-    """The table of one protocol: every model's metrics with 95 % intervals over people."""
+    """The table of one protocol: every model's metrics with 95 % intervals over people.
+
+    Raises:
+        ModelError: a model says nothing of an answer that others are judged by.
+    """
+    for name, said in tested.values.items():
+        silent = int((np.isnan(said) & ~np.isnan(tested.answers)).sum())
+        if silent:
+            message = f"{name} says nothing of {silent} answers; models are compared on the same ones only"
+            raise ModelError(message)
     used, person = np.unique(cohort.person[tested.rows], return_inverse=True)
     if not len(used):
         return {}
@@ -232,9 +249,9 @@ def _metrics(each: Sums, items: Sequence[str], drawn: Floats) -> Metrics:
     sampled_ccc, sampled_mae = pooled(each, drawn)
     return {
         "pooled_ccc": _mean(agreement),
-        "pooled_ccc_ci": bounds(sampled_ccc),
+        "pooled_ccc_ci": bounds(sampled_ccc, len(each)),
         "mae": _mean(error),
-        "mae_ci": bounds(sampled_mae),
+        "mae_ci": bounds(sampled_mae, len(each)),
         "person_ccc": _mean(own),
         "within_r": _mean(r),
         "implied_q": _mean(q),
@@ -257,7 +274,7 @@ def lift_of(lift: Floats, drawn: Floats) -> Metrics:
     known = lift[~np.isnan(lift)]
     return {
         "mean": _mean(lift),
-        "ci": bounds(mean_of_people(lift, drawn)),
+        "ci": bounds(mean_of_people(lift, drawn), len(known)),
         "improved": float((known > 0).mean()) if len(known) else float("nan"),
         "worst_decile": worst_decile(lift),
     }
@@ -266,7 +283,7 @@ def lift_of(lift: Floats, drawn: Floats) -> Metrics:
 def gain_of(each: Sums, other: Sums, drawn: Floats) -> Metrics:
     """Gain in pooled CCC, paired over the same draws."""
     mean = _mean(ccc(each.sum(0))) - _mean(ccc(other.sum(0)))
-    return {"mean": mean, "ci": bounds(pooled(each, drawn)[0] - pooled(other, drawn)[0])}
+    return {"mean": mean, "ci": bounds(pooled(each, drawn)[0] - pooled(other, drawn)[0], len(each))}
 
 
 def _mean(values: Floats) -> float:

@@ -90,7 +90,7 @@ def decide(
     lift, answers = _lift(evidence, challenger, other)
     figures = {"people": float(len(lift)), "answers": float(answers)}
     if len(lift):
-        low, high = bounds(mean_of_people(lift, draws(len(lift), seed=seed)))
+        low, high = bounds(mean_of_people(lift, draws(len(lift), seed=seed)), len(lift))
         figures |= {"lift": float(lift.mean()), "lift_low": low, "lift_high": high}
         figures |= {"worst_decile": worst_decile(lift), "improved": float((lift > 0).mean())}
         figures["coverage"] = _coverage(evidence, challenger)

@@ -12,8 +12,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from models.cohort import Cohort, Floats, Modality
+from models.cohort import Cohort, Floats, Modality, filled
 from models.errors import LeakageError
+from models.history import Grid
 from models.protocols import GAP_H, Split
 
 HOUR_US = 3_600_000_000
@@ -24,12 +25,12 @@ Method = Callable[[Split], Floats]
 
 
 def guard_past(cohort: Cohort) -> None:
-    """What a row says of the past is the mean and the count of the person's earlier moments, nothing more.
+    """What a row says of the past is mean, SD and count of the person's earlier moments, nothing more.
 
     For cohorts with all moments of their people: earlier rows that are left out look like a count that is too high.
 
     Raises:
-        LeakageError: a feature's past mean or count does not follow from earlier rows.
+        LeakageError: a feature's past mean, SD or count does not follow from earlier rows.
     """
     for name in BY_MOMENT:
         if name in cohort.modalities:
@@ -46,15 +47,23 @@ def _guard_modality(cohort: Cohort, name: str, modality: Modality) -> None:
             "later ones. Take a person's past from strictly earlier rows"
         )
         raise LeakageError(message)
-    total, count = _before(cohort, np.nan_to_num(modality.values)), _before(cohort, known.astype(float))
-    expected = np.where(count > 0, total / np.maximum(count, 1), np.nan)
-    told = ~np.isnan(modality.past_mean)
-    size = np.maximum(_before(cohort, np.abs(np.nan_to_num(modality.values))) / np.maximum(count, 1), 1e-9)
+    values = filled(modality.values)
+    total, square, count = (_before(cohort, v) for v in (values, values**2, known.astype(float)))
+    size = np.maximum(_before(cohort, np.abs(values)) / np.maximum(count, 1), 1e-9)
+    mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    _follows(name, "mean", modality.past_mean, mean, 1e-6 * size + 1e-9)
+    # Sums of squares lose digits where values lie far from 0, hence in variances and with more allowance.
+    variance = np.where(count > 1, np.maximum(square - count * mean**2, 0) / np.maximum(count - 1, 1), np.nan)
+    _follows(name, "SD", modality.past_sd**2, variance, 1e-3 * variance + 1e-9 * square + 1e-12)
+
+
+def _follows(name: str, what: str, told: Floats, expected: Floats, allowed: Floats) -> None:
+    """What is told of the past is what earlier moments give; NaN, nothing told, is always allowed."""
     with np.errstate(invalid="ignore"):
-        wrong = told & ~(np.abs(modality.past_mean - expected) <= 1e-6 * size + 1e-9)
+        wrong = ~np.isnan(told) & ~(np.abs(told - expected) <= allowed)
     if wrong.any():
         message = (
-            f"{int(wrong.any(axis=1).sum())} rows of {name} hold a past mean that earlier moments do not give: they "
+            f"{int(wrong.any(axis=1).sum())} rows of {name} hold a past {what} that earlier moments do not give: they "
             "were standardised with later ones. Take a person's past from strictly earlier rows"
         )
         raise LeakageError(message)
@@ -116,8 +125,7 @@ def _seen_by_any(split: Split) -> np.ndarray:
 
 
 def _before(cohort: Cohort, values: Floats) -> Floats:
-    """Sums over the person's rows before each row, (rows, …)."""
-    rank, _ = cohort.rank()
-    running = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])
-    here = np.arange(len(cohort))
-    return np.asarray(running[here] - running[here - rank])
+    """Sums over the person's rows before each row, (rows, …), whatever the size of other people's values."""
+    grid = Grid.of(cohort)
+    laid = filled(grid.spread(values))
+    return grid.gather(np.concatenate([np.zeros_like(laid[:1]), np.cumsum(laid, axis=0)[:-1]]))

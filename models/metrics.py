@@ -86,7 +86,10 @@ def within_r(each: Sums) -> Floats:
 
 
 def icc(each: Sums) -> Floats:
-    """Share of the answers' variance that lies between people, (items,): one-way ANOVA, unequal group sizes."""
+    """Share of the answers' variance that lies between people, (items,): one-way ANOVA, unequal group sizes.
+
+    NaN where nothing tells: of one person, or where nobody answers twice or any answer differs.
+    """
     n = each[..., N]
     groups = (n > 0).sum(0)
     total = n.sum(0)
@@ -96,16 +99,18 @@ def icc(each: Sums) -> Floats:
     between = (n * (means - grand) ** 2).sum(0) / np.maximum(groups - 1, 1)
     size = (total - (n**2).sum(0) / np.maximum(total, 1)) / np.maximum(groups - 1, 1)
     level = np.maximum((between - within) / np.maximum(size, 1e-9), 0.0)
-    return np.asarray(level / np.maximum(level + within, 1e-12))
+    told = (total > groups) & (groups > 1) & (level + within > 0)
+    return np.asarray(np.where(told, level / np.where(told, level + within, 1.0), np.nan))
 
 
 def implied_q(concordance: Floats, share_between: Floats) -> Floats:
     """Share of within-person variance that a calibrated predictor with this CCC explains.
 
-    Solves CCC = 2(ICC + q(1−ICC)) / (1 + ICC + q(1−ICC)) for q; 0 is the personal mean, negative is worse.
+    Solves CCC = 2(ICC + q(1−ICC)) / (1 + ICC + q(1−ICC)) for q; 0 is a personal mean known without error, negative is
+    worse. NaN where answers do not vary within people.
     """
-    explained = concordance / (2 - concordance)
-    return np.asarray((explained - share_between) / np.maximum(1 - share_between, 1e-12))
+    explained, within = concordance / (2 - concordance), 1 - share_between
+    return np.asarray(np.where(within > 1e-6, (explained - share_between) / np.where(within > 1e-6, within, 1), np.nan))
 
 
 def person_mae(each: Sums) -> Floats:

@@ -23,7 +23,7 @@ from models.errors import LeakageError
 from models.history import NONE, seen_before, seen_nightly, seen_online
 
 TRAIN_SHARE = 0.8
-GAP_H = 12.0  # between training and test answers in P1: longer than any look-back
+GAP_H = 12.0  # between training and test answers in P1, at least: longer than a usual look-back
 ANSWERS_SHOWN = (0, 1, 3, 7, 14, 28)
 # Measured at the moment, or over the very day (`today`): unknown the night before.
 MOMENT_MODALITIES = ("hrv", "eda", "motion", "temperature", "voice", "voice_embedding", "today")
@@ -31,7 +31,11 @@ MOMENT_MODALITIES = ("hrv", "eda", "motion", "temperature", "voice", "voice_embe
 
 @dataclass(frozen=True)
 class Split:
-    """One evaluation: masks over the cohort's rows, and the last row that each row sees."""
+    """One evaluation: masks over the cohort's rows, and the last row that each row sees.
+
+    What a protocol promises besides, for the guards: `frozen`, that no test row sees an answer after training (P1);
+    `shown`, that people tested are none of those trained on and show so many answers at most (P3).
+    """
 
     name: str
     cohort: Cohort
@@ -39,6 +43,8 @@ class Split:
     test: Mask
     seen: Ints
     nightly: bool = False
+    frozen: bool = False
+    shown: int | None = None
 
 
 def nightly_view(cohort: Cohort) -> tuple[Cohort, Ints]:
@@ -64,14 +70,17 @@ def online(cohort: Cohort, *, nightly: bool = False, train: Mask | None = None) 
     return checked(Split("P2", cohort, first, test, seen_online(cohort)))
 
 
-def frozen(cohort: Cohort) -> Split:
-    """P1: 60 % to train, 20 % to choose, the last 20 % after a gap, whose answers nobody sees."""
+def frozen(cohort: Cohort, gap_h: float = GAP_H) -> Split:
+    """P1: 60 % to train, 20 % to choose, the last 20 % after a gap, whose answers nobody sees.
+
+    The gap must be as long as the longest look-back; `guards.guard_windows` holds a split to it.
+    """
     known = _first(cohort, TRAIN_SHARE)
     last = np.full(len(cohort.participants), np.iinfo(np.int64).min)
     np.maximum.at(last, cohort.person[known], cohort.time_us[known])
-    after = cohort.time_us > last[cohort.person] + int(GAP_H * 3_600_000_000)
+    after = cohort.time_us > last[cohort.person] + int(gap_h * 3_600_000_000)
     seen = seen_before(cohort, known, seen_online(cohort))
-    return checked(Split("P1", cohort, known, cohort.labelled & ~known & after, seen))
+    return checked(Split("P1", cohort, known, cohort.labelled & ~known & after, seen, frozen=True))
 
 
 def unseen_people(cohort: Cohort, shown: int, folds: int = 5, seed: int = 0) -> Iterator[Split]:
@@ -83,7 +92,7 @@ def unseen_people(cohort: Cohort, shown: int, folds: int = 5, seed: int = 0) -> 
         visible = ~held | (order < shown)
         seen = seen_before(cohort, visible, seen_online(cohort))
         test = held & cohort.labelled & (order >= max(ANSWERS_SHOWN))
-        yield checked(Split(f"P3 k={shown}", cohort, ~held & cohort.labelled, test, seen))
+        yield checked(Split(f"P3 k={shown}", cohort, ~held & cohort.labelled, test, seen, shown=shown))
 
 
 def checked(split: Split) -> Split:
@@ -91,10 +100,12 @@ def checked(split: Split) -> Split:
 
     Raises:
         LeakageError: a row is both trained on and tested; a test row comes before a training row of its person; a row
-            sees itself, a later row or another person; a nightly row sees its own day or a body of the moment.
+            sees itself, a later row or another person; a nightly row sees its own day or a body of the moment; a test
+            row of P1 sees an answer after training; a person of P3 was trained on or shows too many answers.
     """
     guard_rows(split)
     guard_seen(split.cohort, split.seen)
+    guard_promises(split)
     if split.nightly:
         guard_nightly(split.cohort, split.seen)
     return split
@@ -127,6 +138,30 @@ def guard_seen(cohort: Cohort, seen: Ints) -> None:
         raise LeakageError(message)
     if (cohort.time_us[seen[rows]] >= cohort.time_us[rows]).any():
         message = "a row sees an answer of its own time or later; sort the rows of each person by time"
+        raise LeakageError(message)
+
+
+def guard_promises(split: Split) -> None:
+    """What P1 and P3 promise of answers that test rows see."""
+    cohort, rows = split.cohort, np.flatnonzero(split.test & (split.seen != NONE))
+    if split.frozen and not split.train[split.seen[rows]].all():
+        last = np.full(len(cohort.participants), NONE)
+        np.maximum.at(last, cohort.person[split.train], np.flatnonzero(split.train))
+        late = int((split.seen[rows] > last[cohort.person[rows]]).sum())
+        if late:
+            message = (
+                f"{split.name}: {late} test rows see answers of the test stretch; show them those of training only"
+            )
+            raise LeakageError(message)
+    if split.shown is None:
+        return
+    both = np.intersect1d(cohort.person[split.train], cohort.person[split.test])
+    if len(both):
+        message = f"{split.name}: {len(both)} people are both trained on and tested; test people never trained on"
+        raise LeakageError(message)
+    answers = (cohort.answered_before() + cohort.labelled)[split.seen[rows]]
+    if (answers > split.shown).any():
+        message = f"{split.name}: test rows see {int(answers.max())} answers of their person instead of {split.shown}"
         raise LeakageError(message)
 
 

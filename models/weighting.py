@@ -29,17 +29,22 @@ class Weighting(nn.Module):
         self.register_buffer("before_previous", torch.ones(tasks))
         self.register_buffer("steps", torch.zeros((), dtype=torch.long))
 
-    def combine(self, losses: Tensor) -> Tensor:
-        """The total of this step; remembers the losses."""
+    def combine(self, losses: Tensor, answered: Tensor | None = None) -> Tensor:
+        """The total of this step; remembers the losses of items that were `answered` (tasks,), all by default."""
         total = self.total(losses)
-        self.before_previous.copy_(self.previous)
-        self.previous.copy_(losses.detach())
+        known = torch.ones_like(losses, dtype=torch.bool) if answered is None else answered
+        self.before_previous.copy_(torch.where(known, self.previous, self.before_previous))
+        self.previous.copy_(torch.where(known, losses.detach(), self.previous))
         self.steps += 1
         return total
 
     def total(self, losses: Tensor) -> Tensor:
         """Equal weights: the sum."""
         return losses.sum()
+
+    def weight(self, losses: Tensor, total: Tensor) -> Tensor:
+        """How much a unit of loss counts in a total, over all items."""
+        return (total / losses.sum()).detach()
 
     def dynamic(self) -> Tensor:
         """λ_t = N·softmax_t((L_t[k−1]/L_t[k−2])/T), 1 for the first two steps."""
@@ -75,6 +80,10 @@ class Kendall(Weighting):
     def total(self, losses: Tensor) -> Tensor:
         """Σ exp(−v_t) L_t + v_t."""
         return (torch.exp(-self.log_variance) * losses + self.log_variance).sum()
+
+    def weight(self, losses: Tensor, total: Tensor) -> Tensor:  # noqa: ARG002
+        """The mean of exp(−v_t): a total can be negative here, and tells nothing of weights."""
+        return torch.exp(-self.log_variance).mean().detach()
 
 
 class Rruw(Weighting):

@@ -11,7 +11,7 @@ from typing import Any
 
 from assets.lake import Lake
 from assets.learning.evaluation import plain, read_evaluation
-from assets.learning.work import learning_inputs, settings_of
+from assets.learning.work import gap_of, learning_inputs, settings_of
 from assets.moments.cohort import load_cohort
 from assets.study import Home, Study
 from models.errors import ModelError
@@ -58,10 +58,8 @@ def _kept(home: Home, study: Study, protocol: str, progress: Say | None) -> Tabl
         made = evaluate_newcomers(cohort, settings, progress=progress)
     else:
         from models.evaluation import evaluate
-        from models.guards import guard_past
 
-        guard_past(cohort)
-        made = evaluate(cohort, settings, (protocol,), progress=progress).table
+        made = evaluate(cohort, settings, (protocol,), progress=progress, gap_h=gap_of(study)).table
     table: Tables = plain(made)
     lake.write_bytes(file, json.dumps({"inputs": inputs, "table": table}, sort_keys=True).encode())
     return table

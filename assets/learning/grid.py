@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 import models
 from assets.lake import Lake
 from assets.learning.evaluation import plain
-from assets.learning.work import moments_digest
+from assets.learning.work import gap_of, moments_digest
 from assets.ledger import digest
 from assets.moments.cohort import load_cohort
 from assets.study import Home, Study
@@ -86,7 +86,7 @@ def run_grid(home: Home, study: Study, grid: str, material: Material, progress: 
     from models.paper.grid import Bench, Store, references, run_cells, table
 
     keys, settings = keys_of(study, grid, material.inputs)
-    bench, store = Bench.of(material.cohort), Store(_folder(home, material.inputs))
+    bench, store = Bench.of(material.cohort, gap_of(study)), Store(_folder(home, material.inputs))
     fresh: list[Cell] = []
     with _Tracked(home, study, grid, digest(material.inputs, sorted(keys.values())), settings) as tracked:
 

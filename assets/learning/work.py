@@ -16,11 +16,13 @@ from assets.moments.table import modalities
 from assets.moments.unit import NAME as MOMENTS
 from assets.study import Home, Study
 from assets.units import stamped
+from models.protocols import GAP_H
 from models.registry import Registry
 from models.settings import Settings
 
 BESIDE_FITTING = {
-    "controls.py", "errors.py", "frame.py", "gate.py", "guards.py", "pyfunc.py", "registry.py", "served.py",
+    "controls.py", "environment.py", "errors.py", "frame.py", "gate.py", "guards.py", "pyfunc.py", "registry.py",
+    "served.py",
 }  # fmt: skip
 """Files of `models/` that no fitted number depends on."""
 
@@ -42,6 +44,12 @@ def settings_of(study: Study) -> Settings:
         weighting=training.weighting,
         coverage=study.gate.coverage,
     )
+
+
+def gap_of(study: Study) -> float:
+    """How far test answers of P1 must lie behind training (hours): at least as far as a moment looks back."""
+    windows = study.windows
+    return max(GAP_H, windows.lookback_minutes / 60, windows.voice_minutes / 60)
 
 
 def learning_inputs(home: Home, study: Study) -> str:

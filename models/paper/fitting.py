@@ -28,6 +28,7 @@ from models.weighting import weighting
 
 FEWEST_PRESENT = 20  # moments that a modality needs to be learned from
 FEWEST_ANSWERED = 20  # rows that a cell needs
+BY_RATIO = ("dwa", "rruw", "druw")  # weightings that need losses above 0: by their ratios, or unbounded below
 Progress = Callable[[int, dict[str, float]], None]
 
 
@@ -96,9 +97,12 @@ def fit_paper(cohort: Cohort, train: Mask, design: Design, settings: PaperSettin
         progress: told each epoch's number and figures.
 
     Raises:
-        ModelError: too few rows were answered.
+        ModelError: too few rows were answered, or loss and weighting do not go together.
     """
     settings = settings or PaperSettings()
+    if design.loss == "gaussian" and design.weighting in BY_RATIO:
+        message = f"{design.weighting} weighs by ratios of losses, and a Gaussian's fall below 0: use equal or kendall"
+        raise ModelError(message)
     rows = np.flatnonzero(train & cohort.labelled)
     if len(rows) < FEWEST_ANSWERED:
         message = f"{len(rows)} answered moments are too few for the paper's grid; it needs {FEWEST_ANSWERED}"
@@ -133,7 +137,12 @@ def _untrained(cohort: Cohort, rows: Mask, design: Design, settings: PaperSettin
 
 def _answers(model: PaperModel, cohort: Cohort, rows: np.ndarray, check: Mask) -> Answers:
     unit = ((cohort.answers - cohort.low) / cohort.span)[rows].astype(np.float32)
-    return Answers(model.signals(cohort).take(torch.from_numpy(rows)), torch.from_numpy(unit), torch.from_numpy(check))
+    return Answers(
+        model.signals(cohort).take(torch.from_numpy(rows)),
+        torch.from_numpy(unit),
+        torch.from_numpy(check),
+        model.criterion,
+    )
 
 
 def _latest(cohort: Cohort, rows: np.ndarray, share: float) -> Mask:
@@ -148,18 +157,21 @@ def _latest(cohort: Cohort, rows: np.ndarray, share: float) -> Mask:
 def _train(model: PaperModel, given: Answers, progress: Progress | None) -> None:
     """AdamW with early stopping on the held-back concordance; the best weights stay."""
     settings, network, criterion = model.settings, model.network, model.criterion
-    tables = [] if network.personal.shared_first else list(network.personal.tables.values())
+    personal = network.personal
+    tables = [] if personal.shared_first else list(personal.tables.values())
+    spreads = [] if personal.shared_first else list(personal.log_sd.values())
     combine = weighting(model.design.weighting, given.values.shape[1])
     groups = [
         {"params": network.shared(), "weight_decay": settings.weight_decay},
-        {"params": [*criterion.parameters(), *combine.parameters()], "weight_decay": 0.0},
+        {"params": [*criterion.parameters(), *combine.parameters(), *spreads], "weight_decay": 0.0},
         {"params": tables, "weight_decay": 0.0, "lr": settings.personal_rate},
     ]
     optimiser = torch.optim.AdamW([g for g in groups if g["params"]], lr=settings.learning_rate)
     learned, held = given.signals.take(~given.check), given.signals.take(given.check)
     answers, truth = given.values[~given.check], given.values[given.check].double().numpy()
     best, best_score, best_epoch = _state(model), _agreement(model, held, truth), 0
-    model.noise = max(float(torch.nan_to_num(answers - network.bias.detach()).var()), 1e-4)
+    usual = answers - network.bias.detach()
+    model.noise = max(float(usual[~torch.isnan(usual)].var()), 1e-4)
     for epoch in range(1, settings.max_epochs + 1):
         network.train()
         total = 0.0
@@ -167,7 +179,7 @@ def _train(model: PaperModel, given: Answers, progress: Progress | None) -> None
             score = network(learned.take(rows))
             answered = ~torch.isnan(answers[rows])
             losses = criterion.losses(score, answers[rows], answered)
-            combined = combine.combine(losses)
+            combined = combine.combine(losses, answered.any(0))
             if tables:  # their density is per row and keeps its share whatever the weighting scales losses by
                 scale = torch.autograd.grad(combined, losses, retain_graph=True)[0].mean() / len(answers)
                 density = network.personal.penalty(len(answers) / network.personal.people, model.noise)

@@ -26,7 +26,7 @@ from models.guards import guard_past, guard_windows
 from models.metrics import Sums, ccc, icc, implied_q, mae, person_ccc, sums, within_r
 from models.paper.design import Design, PaperSettings
 from models.paper.fitting import fit_paper
-from models.protocols import Split, frozen
+from models.protocols import GAP_H, Split, frozen
 from models.threads import torch_threads
 
 AGAINST = "personal_mean"
@@ -114,19 +114,21 @@ class Bench:
     people: int
 
     @classmethod
-    def of(cls, cohort: Cohort) -> Bench:
-        """P1 on a whole cohort.
+    def of(cls, cohort: Cohort, gap_h: float = GAP_H) -> Bench:
+        """P1 on a whole cohort, with a gap as long as the longest look-back.
 
         Raises:
             LeakageError: features know of later ones, or look-backs overlap the training stretch.
             ModelError: nobody has answers to test on.
         """
         guard_past(cohort)
-        split = frozen(cohort)
-        guard_windows(split)
+        split = frozen(cohort, gap_h)
+        guard_windows(split, gap_h)
         rows = np.flatnonzero(split.test)
         if not len(rows):
-            message = "too few answers for the grid: nobody has any twelve hours after the first four fifths of theirs"
+            message = (
+                f"too few answers for the grid: nobody has any {gap_h:g} hours after the first four fifths of theirs"
+            )
             raise ModelError(message)
         used, person = np.unique(cohort.person[rows], return_inverse=True)
         return cls(split, rows, person, len(used))
@@ -216,21 +218,21 @@ def figures(result: Result) -> dict[str, float]:
 
 
 def _row(name: str, seeds: Sequence[Sums], count: int, drawn: Floats, usual: tuple[float, Floats]) -> Row:
-    agreement = [_agreement(each) for each in seeds]
+    agreement, people = [_agreement(each) for each in seeds], drawn.shape[1]
     sampled = [pooled(each, drawn) for each in seeds]
     sampled_ccc, sampled_mae = (np.mean([s[k] for s in sampled], axis=0) for k in (0, 1))
     return Row(
         name=name,
         seeds=count,
         pooled_ccc=float(np.mean(agreement)),
-        pooled_ccc_ci=bounds(sampled_ccc),
+        pooled_ccc_ci=bounds(sampled_ccc, people),
         mae=float(np.mean([_mean(mae(each.sum(0))) for each in seeds])),
-        mae_ci=bounds(sampled_mae),
+        mae_ci=bounds(sampled_mae, people),
         person_ccc=float(np.mean([_mean(person_ccc(each)) for each in seeds])),
         within_r=float(np.mean([_mean(within_r(each)) for each in seeds])),
         implied_q=float(np.mean([_mean(implied_q(ccc(each.sum(0)), icc(each))) for each in seeds])),
         over=float(np.mean(agreement)) - usual[0],
-        over_ci=bounds(sampled_ccc - usual[1]),
+        over_ci=bounds(sampled_ccc - usual[1], people),
         seed_sd=float(np.std(agreement, ddof=1)) if len(agreement) > 1 else float("nan"),
     )
 

@@ -85,8 +85,8 @@ class PaperNetwork(nn.Module):
         return shared if own is None else shared + own
 
     def shared(self) -> list[nn.Parameter]:
-        """Every parameter but the tables per person."""
-        mine = {id(p) for p in self.personal.tables.values()}
+        """Every parameter but the tables per person and how far they spread, which no decay may draw anywhere."""
+        mine = {id(p) for p in (*self.personal.tables.values(), *self.personal.log_sd.values())}
         return [p for p in self.parameters() if id(p) not in mine]
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from models.paper.criteria import Criterion
 from models.paper.inputs import Signals
 from models.paper.network import PaperNetwork
 
@@ -19,11 +20,15 @@ EVERY = 5  # steps between looks at the held-back answers
 
 @dataclass(frozen=True)
 class Answers:
-    """Rows with what was answered in units of the span (NaN where not), and which rows are for checking."""
+    """Rows with what was answered in units of the span (NaN where not), and which rows are for checking.
+
+    `criterion` says what a network's score means in those units.
+    """
 
     signals: Signals
     values: Tensor
     check: Tensor
+    criterion: Criterion
 
 
 def fine_tune(network: PaperNetwork, given: Answers, steps: int, rate: float) -> Tensor:
@@ -83,7 +88,7 @@ def _views(network: PaperNetwork, signals: Signals) -> tuple[Tensor, Tensor]:
 
 def _gone(network: PaperNetwork, views: tuple[Tensor, Tensor], given: Answers, rows: Tensor) -> Tensor:
     """Errors (rows, items), 0 where nothing was answered or the row does not count."""
-    score = network.scores(*views, given.signals.person)
+    score = given.criterion.value(network.scores(*views, given.signals.person))
     return torch.where(rows[:, None] & ~torch.isnan(given.values), score - torch.nan_to_num(given.values), 0.0)
 
 

@@ -9,9 +9,9 @@ from models.baselines import BASELINES
 from models.cohort import Cohort
 from models.controls import permuted
 from models.errors import ModelError
-from models.evaluation import MODEL, Evaluation, evaluate
+from models.evaluation import MODEL, Evaluation, compare, evaluate
 from models.settings import Settings
-from tests.models.people import made_up
+from tests.models.people import made_up, with_past
 
 QUICK = Settings(max_epochs=25, patience=10, width=16, layers=1, batch=128, threads=1)
 
@@ -60,11 +60,11 @@ def test_a_body_that_says_nothing_is_told_to_give_no_gain() -> None:
     cohort = made_up(people=10, days=12, coupling=2.0)
     shuffled = np.random.default_rng(3).permutation(len(cohort))
     hrv = cohort.modalities["hrv"]
-    noise = replace(hrv, values=hrv.values[shuffled], past_mean=hrv.past_mean[shuffled], past_sd=hrv.past_sd[shuffled])
+    noise = with_past(hrv.values[shuffled], cohort.person)
     by_the_hour = cohort.answers + 15 * np.sin(2 * np.pi * cohort.local_hour / 24)[:, None]  # so something can be told
     table = evaluate(replace(cohort, answers=by_the_hour, modalities={"hrv": noise}), QUICK, ("P2",), draw_count=200)
     without = table.table["P2"][MODEL]["without"]
-    assert without["hrv"]["ccc"]["ci"][0] < 0.01
+    assert without["hrv"]["ccc"]["ci"][0] <= 0
     assert without["hrv"]["ccc"]["mean"] < 0.03
 
 
@@ -73,6 +73,28 @@ def test_answers_permuted_within_people_fall_to_the_personal_mean() -> None:
     table = evaluate(cohort, QUICK, ("P2",), draw_count=50).table["P2"]
     assert table[MODEL]["within_r"] < 0.1
     assert table[MODEL]["pooled_ccc"] == pytest.approx(table["personal_mean"]["pooled_ccc"], abs=0.02)
+
+
+def test_gains_are_paired_and_figures_are_those_of_the_predictions(evaluation: Evaluation, cohort: Cohort) -> None:
+    tested, told = evaluation.tested["P2"], evaluation.table["P2"][MODEL]
+    doubled = replace(tested, values={MODEL: tested.values[MODEL], "ewma": tested.values[MODEL]})
+    assert compare(doubled, cohort)[MODEL]["ccc_over_ewma"]["ci"] == (0.0, 0.0)
+    inside = (tested.interval.low <= tested.answers) & (tested.answers <= tested.interval.high)
+    given, people = ~np.isnan(tested.answers), cohort.person[tested.rows]
+    own = np.sort([inside[people == p][given[people == p]].mean() for p in np.unique(people)])
+    assert told["coverage"] == pytest.approx(inside[given].mean())
+    assert told["coverage_worst_decile"] == pytest.approx(own[: max(1, len(own) // 10)].mean())
+    explained = told["items"]["item0"]["pooled_ccc"] / (2 - told["items"]["item0"]["pooled_ccc"])
+    share = told["items"]["item0"]["icc"]
+    assert 0 < share < 1
+    assert told["items"]["item0"]["implied_q"] == pytest.approx((explained - share) / (1 - share))
+
+
+def test_a_model_that_says_nothing_of_an_answer_is_not_compared(evaluation: Evaluation, cohort: Cohort) -> None:
+    tested = evaluation.tested["P2"]
+    silent = {**tested.values, "ewma": np.full_like(tested.answers, np.nan)}
+    with pytest.raises(ModelError, match="ewma says nothing of"):
+        compare(replace(tested, values=silent), cohort)
 
 
 def test_an_unknown_protocol_is_refused(cohort: Cohort) -> None:

@@ -11,10 +11,13 @@ from assets.study import Study
 from models.baselines import BASELINES, PersonalMean
 from models.cohort import Cohort, Floats
 from models.errors import LeakageError
+from models.evaluation import evaluate, evaluate_again
+from models.fitting import fit
 from models.guards import guard_method, guard_past, guard_windows
 from models.protocols import Split, frozen, online, unseen_people
+from models.settings import Settings
 from models.tables import cohort_from_frame
-from tests.models.people import made_up
+from tests.models.people import made_up, with_past
 
 
 @pytest.fixture(scope="module")
@@ -69,3 +72,30 @@ def test_a_mean_over_the_test_period_is_refused(cohort: Cohort) -> None:
     for split in (frozen(cohort), online(cohort), online(cohort, nightly=True)):
         with pytest.raises(LeakageError, match="answers of the test period"):
             guard_method(leaky, split)
+
+
+def test_a_past_sd_of_the_whole_period_is_refused(cohort: Cohort) -> None:
+    hrv = cohort.modalities["hrv"]
+    whole = np.stack([np.nanstd(hrv.values[cohort.person == p], axis=0, ddof=1) for p in range(5)])[cohort.person]
+    with pytest.raises(LeakageError, match="past SD that earlier moments do not give"):
+        guard_past(replace(cohort, modalities={"hrv": replace(hrv, past_sd=whole)}))
+
+
+def test_somebody_elses_huge_values_refuse_nobody() -> None:
+    cohort = made_up(people=5, days=10, coupling=1.0)
+    values = cohort.modalities["hrv"].values.copy()
+    first = np.flatnonzero(~np.isnan(values[:, 0]))[0]
+    values[first, 0] = 1e12
+    guard_past(replace(cohort, modalities={"hrv": with_past(values, cohort.person)}))
+
+
+def test_every_evaluation_asks_where_features_come_from(cohort: Cohort) -> None:
+    hrv = cohort.modalities["hrv"]
+    whole = np.stack([np.nanmean(hrv.values[cohort.person == p], axis=0) for p in range(5)])[cohort.person]
+    leaky = replace(cohort, modalities={"hrv": replace(hrv, past_mean=whole)})
+    model = fit(cohort, Settings(max_epochs=0))
+    for made in (lambda: evaluate(leaky, Settings(max_epochs=0)), lambda: evaluate_again(leaky, model)):
+        with pytest.raises(LeakageError, match="standardised with later ones"):
+            made()
+    with pytest.raises(LeakageError, match="look-back windows overlap"):
+        guard_windows(frozen(cohort, 12.0), 24.0)

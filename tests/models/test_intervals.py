@@ -20,6 +20,14 @@ def test_ninety_per_cent_intervals_hold_ninety_per_cent() -> None:
     assert (low > 500).all()  # errors to one side only: the interval does not reach to the other
 
 
+@pytest.mark.parametrize("count", [40, 67, 100, 300])
+def test_the_ends_are_the_order_statistics_that_a_new_answer_falls_between_nine_times_in_ten(count: int) -> None:
+    errors = np.random.default_rng(1).permutation(np.arange(1.0, count + 1))[:, None]
+    kept = calibrate(np.zeros((count, 1)), np.ones((count, 1)), errors, 0.9)
+    inside = (kept.above[0] - kept.below[0]) / (count + 1)  # of count + 1 equally likely places for a new one
+    assert 0.9 <= inside < 0.9 + 2 / (count + 1)
+
+
 def test_intervals_end_at_the_scale() -> None:
     kept = calibrate(np.zeros((0, 1)), np.ones((0, 1)), np.zeros((0, 1)), 0.9)
     low, high = kept.around(np.array([[1.0], [99.0]]), np.full((2, 1), 30.0), np.zeros(1), np.full(1, 100.0))

@@ -78,6 +78,28 @@ def test_icc_recovers_the_share_between_people() -> None:
     assert icc(each)[0] == pytest.approx(0.4, abs=0.04)
 
 
+def test_icc_of_groups_of_unequal_size_is_the_anova_of_a_textbook() -> None:
+    groups = [[4.0, 6.0, 5.0, 9.0], [1.0, 2.0], [8.0, 7.0, 9.0]]
+    answers, person = np.concatenate(groups), np.repeat([0, 1, 2], [4, 2, 3])
+    grand = answers.mean()
+    between = sum(len(g) * (np.mean(g) - grand) ** 2 for g in groups) / 2
+    within = sum(((np.array(g) - np.mean(g)) ** 2).sum() for g in groups) / 6
+    size = (9 - (16 + 4 + 9) / 9) / 2
+    expected = (between - within) / (between + (size - 1) * within)
+    assert icc(sums(np.zeros((9, 1)), answers[:, None], person, 3))[0] == pytest.approx(expected)
+
+
+def test_what_cannot_be_told_is_no_number() -> None:
+    once = sums(np.zeros((3, 1)), np.array([[1.0], [2.0], [3.0]]), np.arange(3), 3)
+    steady = sums(np.zeros((4, 1)), np.array([[1.0], [1.0], [3.0], [3.0]]), np.array([0, 0, 1, 1]), 2)
+    alone = sums(np.zeros((3, 1)), np.array([[1.0], [2.0], [3.0]]), np.zeros(3, int), 1)
+    assert np.isnan(icc(once)[0])
+    assert np.isnan(icc(alone)[0])
+    assert icc(steady)[0] == 1.0
+    assert np.isnan(implied_q(np.array([0.5]), icc(steady))[0])
+    assert np.isnan(bounds(mean_of_people(np.array([0.01]), draws(1, 50)), 1)).all()
+
+
 def test_a_bootstrap_draw_is_the_metric_of_the_people_drawn() -> None:
     predicted, answers, person = _case()
     each = sums(predicted, answers, person, 6)
@@ -91,7 +113,7 @@ def test_a_bootstrap_draw_is_the_metric_of_the_people_drawn() -> None:
 
 def test_bootstrap_bounds_of_a_mean_agree_with_its_standard_error() -> None:
     lift = np.random.default_rng(0).normal(size=100)
-    low, high = bounds(mean_of_people(lift, draws(100)))
+    low, high = bounds(mean_of_people(lift, draws(100)), 100)
     assert low == pytest.approx(lift.mean() - 1.96 * lift.std() / 10, abs=0.03)
     assert high == pytest.approx(lift.mean() + 1.96 * lift.std() / 10, abs=0.03)
 

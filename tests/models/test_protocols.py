@@ -80,6 +80,28 @@ def test_a_night_that_sees_its_own_day_or_body_is_refused() -> None:
         checked(replace(split, cohort=cohort))
 
 
+def test_a_split_that_breaks_what_its_protocol_promises_is_refused() -> None:
+    cohort = made_up(people=6, days=12)
+    with pytest.raises(LeakageError, match="answers of the test stretch"):
+        checked(replace(frozen(cohort), seen=seen_online(cohort)))
+    split = next(iter(unseen_people(cohort, 3)))
+    with pytest.raises(LeakageError, match="instead of 3"):
+        checked(replace(split, seen=seen_online(cohort)))
+    mine = cohort.labelled & ~split.test & (cohort.person == cohort.person[split.test][0])
+    with pytest.raises(LeakageError, match="both trained on and tested"):
+        checked(replace(split, train=split.train | mine))
+
+
+def test_the_gap_of_p1_is_as_long_as_asked() -> None:
+    cohort = made_up()
+    for hours in (12.0, 30.0):
+        split = frozen(cohort, hours)
+        for person in np.unique(cohort.person[split.test]):
+            mine = cohort.person == person
+            apart = cohort.time_us[split.test & mine].min() - cohort.time_us[split.train & mine].max()
+            assert apart > hours * 3_600_000_000
+
+
 def test_masking_the_body_keeps_what_is_known_of_yesterday() -> None:
     cohort = made_up(coupling=1.0)
     both = replace(cohort, modalities={"hrv": cohort.modalities["hrv"], "yesterday": cohort.modalities["hrv"]})

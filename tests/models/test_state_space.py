@@ -1,5 +1,7 @@
 """The state-space baseline against dense Gaussian conditioning, its own second implementation."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -37,6 +39,22 @@ def test_fitting_finds_the_level_variance_that_made_the_answers() -> None:
     share = p.var[:, 0] / (p.var.sum(1) + p.noise_var)
     assert share == pytest.approx([0.5, 0.5], abs=0.12)
     assert p.mean == pytest.approx([50.0, 50.0], abs=4.0)
+
+
+@pytest.mark.parametrize("what", ["one item", "every item", "each person"])
+def test_answers_that_never_change_are_ordinary_answers(what: str) -> None:
+    cohort = made_up(people=6, days=10)
+    same = {
+        "one item": np.where(np.arange(3) == 0, 0.0, cohort.answers),
+        "every item": np.zeros_like(cohort.answers),
+        "each person": np.broadcast_to(10.0 * cohort.person[:, None], cohort.answers.shape),
+    }[what]
+    steady = replace(cohort, answers=np.where(np.isnan(cohort.answers), np.nan, same))
+    p = fit_population(steady, steady.labelled)
+    ahead = forecast(p, steady)
+    assert np.isfinite(ahead.sd).all()
+    last = np.flatnonzero(steady.rank()[0] + 1 == steady.rank()[1])
+    assert np.abs(ahead.value[last, 0] - same[last, 0]) == pytest.approx(np.zeros(len(last)), abs=1.0)
 
 
 def test_too_few_answers_keep_their_moments() -> None:

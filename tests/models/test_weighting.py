@@ -90,3 +90,20 @@ def test_rruw_is_its_formula_away_from_the_start() -> None:
     total = rruw.combine(torch.tensor([1.0, 2.0])).item()
     expected = 1 / (2 * 0.64) + 2 / (2 * 0.25) + math.log(1.64) + math.log(1.25) + abs(1 - 1.3)
     assert total == pytest.approx(expected)
+
+
+def test_an_item_that_nobody_answered_keeps_its_last_loss_and_so_its_weight() -> None:
+    dwa = weighting("dwa", 2)
+    for losses, answered in (([1.0, 1.0], [1, 1]), ([0.5, 0.5], [1, 1]), ([0.4, 0.0], [1, 0])):
+        dwa.combine(torch.tensor(losses), torch.tensor(answered, dtype=torch.bool))
+    assert dwa.previous.tolist() == pytest.approx([0.4, 0.5])
+    assert dwa.before_previous.tolist() == pytest.approx([0.5, 1.0])
+
+
+def test_what_a_unit_of_loss_counts_is_positive_also_where_a_total_is_not() -> None:
+    kendall, losses = weighting("kendall", 2), torch.tensor([0.25, 0.25])
+    with torch.no_grad():
+        kendall.log_variance.fill_(-1.4)
+    total = kendall.combine(losses)
+    assert total.item() < 0
+    assert kendall.weight(losses, total).item() == pytest.approx(math.exp(1.4), rel=1e-5)

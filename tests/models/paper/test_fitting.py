@@ -1,6 +1,7 @@
 """A cell's fit: same seed same model, known signal found, newcomers move nobody, fine-tuning only where it helps."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from models.paper.design import Design, PaperSettings
 from models.paper.fitting import PaperModel, fit_paper
 from models.paper.personal import PERSONALISATIONS
 from models.protocols import frozen
-from models.weighting import KINDS
+from models.weighting import KINDS, Weighting, weighting
 from tests.models.people import made_up
 
 QUICK = PaperSettings(max_epochs=16, patience=16, width=16, heads=2, batch=128, learning_rate=5e-3)
@@ -125,3 +126,31 @@ def test_too_few_answers_and_another_studys_items_are_refused(cohort: Cohort, mo
         fit_paper(cohort, np.arange(len(cohort)) < 10, Design(), QUICK)
     with pytest.raises(CohortError, match="others"):
         models["none"].predict(replace(cohort, items=cohort.items[:1]))
+
+
+def test_what_a_weighting_learns_is_moved_and_stays_where_decay_cannot_draw_it(
+    cohort: Cohort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, groups = [], []
+
+    def kept(kind: str, tasks: int) -> Weighting:
+        made.append(weighting(kind, tasks))
+        return made[-1]
+
+    def seen(params: list[dict[str, Any]], **how: float) -> torch.optim.AdamW:
+        groups.extend(params)
+        return plain(params, **how)
+
+    plain = torch.optim.AdamW
+    monkeypatch.setattr("models.paper.fitting.weighting", kept)
+    monkeypatch.setattr("torch.optim.AdamW", seen)
+    model = fit_paper(cohort, frozen(cohort).train, Design("max", "heads", "druw"), QUICK)
+    assert (made[0].s - 1 / 3).abs().min() > 1e-3
+    free = {id(p) for group in groups if group["weight_decay"] == 0 for p in group["params"]}
+    personal = model.network.personal
+    assert {id(p) for p in (*personal.log_sd.values(), *personal.tables.values(), made[0].s)} <= free
+
+
+def test_a_gaussian_is_not_weighed_by_ratios_of_losses(cohort: Cohort) -> None:
+    with pytest.raises(ModelError, match="use equal or kendall"):
+        fit_paper(cohort, frozen(cohort).train, Design("max", "none", "druw", "gaussian"), QUICK)
