@@ -1,14 +1,14 @@
 """The paper's grid on a simulated study: fusion × personalisation × weighting beside every baseline, under P1.
 
-Run: `OMP_NUM_THREADS=1 python -m benchmarks.paper [small|paper] [people] [days] [seeds]` (paper, 100, 14 and 1 by
-default). Finished cells are kept in a folder under the temporary one, so a run that was stopped goes on. Its table and
-picture are written between the grid's markers in docs/results.md.
+Run: `OMP_NUM_THREADS=1 python -m benchmarks.paper [small|paper] [people] [days] [seeds] [--write]` (paper, 100, 14 and
+1 by default). Finished cells are kept in a folder under the temporary one, so a run that was stopped goes on. With
+`--write` the table and picture replace those between the grid's markers in docs/results.md.
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
-import sys
 import tempfile
 import time
 from dataclasses import replace
@@ -23,6 +23,7 @@ from assets.learning.grid_pages import HEADER, grid_picture, page_section, summa
 from assets.moments.table import items_of, modalities
 from assets.simulated.moments import simulated_moments
 from assets.study import PAPER_ITEMS, Study
+from models.cohort import Cohort
 from models.paper.design import PaperSettings, cells
 from models.paper.grid import Bench, Cell, Result, Store, references, run_cells, table
 from models.tables import cohort_from_frame
@@ -36,14 +37,29 @@ CAUTION = (
 SHOWN = 12  # cells at each end of the table in the page
 
 
-def main(grid: str = "paper", people: str = "100", days: str = "14", seeds: str = "1") -> None:
-    """Run the grid, print its table and write it to the page."""
+def main() -> None:
+    """Run what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("grid", nargs="?", default="paper", choices=("small", "paper"), help="how many designs")
+    for name, default in (("people", 100), ("days", 14), ("seeds", 1)):
+        parser.add_argument(name, nargs="?", default=default, type=int)
+    parser.add_argument("--write", action="store_true", help="put table and picture into docs/results.md")
+    run(**vars(parser.parse_args()))
+
+
+def run(grid: str, people: int, days: int, seeds: int, *, write: bool) -> None:
+    """Run the grid, print its table and, if asked, write it to the page."""
     study = Study.model_validate({"study": {"timezone": "UTC"}, "items": {name: {} for name in PAPER_ITEMS}})
-    frame = simulated_moments(study, participants=int(people), days=int(days), seed=1)
+    frame = simulated_moments(study, participants=people, days=days, seed=1)
     bench = Bench.of(cohort_from_frame(frame, items_of(study), modalities()))
     settings = PaperSettings()
-    made = [Cell(design, seed) for design in cells(grid) for seed in range(int(seeds))]
-    keys = {c: _key(paper_code(), people, days, c.name, replace(settings, seed=c.seed).as_dict()) for c in made}
+    made = [Cell(design, seed) for design in cells(grid) for seed in range(seeds)]
+    keys = {
+        c: _key(
+            paper_code(), made_of(bench.split.cohort), people, days, c.name, replace(settings, seed=c.seed).as_dict()
+        )
+        for c in made
+    }
     spent: list[float] = []
     with bar(Console(stderr=True)) as progress:
 
@@ -59,8 +75,9 @@ def main(grid: str = "paper", people: str = "100", days: str = "14", seeds: str 
     plainly = plain([row.as_dict() for row in rows])
     text = _section(plainly, f"`benchmarks/paper.py {grid} {people} {days} {seeds}`", len(bench.rows), sum(spent))
     print(text)
-    PAGE.write_text(page_section(PAGE.read_text(), text))
-    grid_picture(plainly).savefig(PICTURE, dpi=110)
+    if write:
+        PAGE.write_text(page_section(PAGE.read_text(), text))
+        grid_picture(plainly).savefig(PICTURE, dpi=110)
 
 
 def _section(plainly: list[dict[str, Any]], command: str, answers: int, seconds: float) -> str:
@@ -68,7 +85,7 @@ def _section(plainly: list[dict[str, Any]], command: str, answers: int, seconds:
     shown = {row["name"] for row in cells_only[:SHOWN] + cells_only[-SHOWN:]}
     told = (
         f"{command}: a simulated study, P1 (the last fifth of each person's answers after a gap of 12 h, {answers} of "
-        f"them, none of which anyone sees). {len(cells_only)} cells took {seconds / 60:.0f} minutes on one core. "
+        f"them, none of which anyone sees). {len(cells_only)} designs took {seconds / 60:.0f} minutes on one core. "
         f"{summary(plainly)} {CAUTION}"
     )
     lines = [
@@ -76,11 +93,11 @@ def _section(plainly: list[dict[str, Any]], command: str, answers: int, seconds:
         "",
         told,
         "",
-        f"![Every cell and baseline beside the personal mean]({PICTURE.relative_to(PAGE.parent)})",
+        f"![Every design and baseline beside the personal mean]({PICTURE.relative_to(PAGE.parent)})",
         "",
-        f"The {SHOWN} best and the {SHOWN} worst cells, and every baseline; a cell is fusion/personalisation/weighting."
+        f"The {SHOWN} best and the {SHOWN} worst designs, and every baseline, by fusion/personalisation/weighting."
         if len(cells_only) > 2 * SHOWN
-        else "A cell is fusion/personalisation/weighting.",
+        else "Designs by fusion/personalisation/weighting.",
         "",
         f"| {' | '.join(HEADER)} |",
         f"|{'---|' * len(HEADER)}",
@@ -90,9 +107,17 @@ def _section(plainly: list[dict[str, Any]], command: str, answers: int, seconds:
     return "\n".join(lines)
 
 
+def made_of(cohort: Cohort) -> str:
+    """A digest of answers and measurements, so that another simulator makes other cells."""
+    found = hashlib.sha256(cohort.answers.tobytes())
+    for modality in cohort.modalities.values():
+        found.update(modality.values.tobytes())
+    return found.hexdigest()
+
+
 def _key(*parts: object) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

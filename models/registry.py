@@ -129,13 +129,16 @@ class Registry:
         """Keep with a run what it was made with, as `environment.txt`."""
         self.client().log_text(run_id, environment(), "environment.txt")
 
-    def mend(self) -> int:
+    def mend(self, where: str = "") -> int:
         """Close runs that a killed night left open, and how many there were. One night runs at a time.
+
+        `where` narrows it down, in MLflow's filter language.
 
         A run whose version was registered had done its work: it counts as finished, the others as killed.
         """
         client, worked = self.client(), {v.run_id for v in self.versions()}
-        left = client.search_runs([self.experiment()], "attributes.status = 'RUNNING'")
+        asked = " and ".join(["attributes.status = 'RUNNING'", *([where] if where else [])])
+        left = client.search_runs([self.experiment()], asked)
         for run in left:
             client.set_terminated(run.info.run_id, "FINISHED" if run.info.run_id in worked else "KILLED")
         return len(left)

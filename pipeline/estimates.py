@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
+import polars.selectors as cs
 
 from assets.errors import StudyError
 from assets.moments.cohort import asked, people
@@ -36,7 +37,8 @@ def estimate(home: Home, study: Study, participant: str) -> tuple[dict[str, Any]
     version = registry.aliased(CHAMPION)
     import mlflow.pyfunc
 
-    frame = asked(home, study, [participant])
+    # How much of a look-back was measured stands in the moments and is nothing that the model asks for.
+    frame = asked(home, study, [participant]).select(~cs.ends_with(".coverage"))
     registry.client()
     # The warnings are of other packages than the model was trained with; looking for them takes a second.
     model = mlflow.pyfunc.load_model(version.uri, suppress_warnings=True)

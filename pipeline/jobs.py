@@ -88,7 +88,9 @@ JOBS = (
     dg.define_asset_job(
         PAPER_GRID,
         selection=EXPERIMENTS,
-        description="The paper's grid on the moments as they stand; up to hours, resumable, never part of a night.",
+        description="The paper's grid on the moments as they stand; up to hours, resumable, never part of a night. A "
+        "night waits until it has ended: start it by day, or run `macromicro evaluate --grid paper`, which does not "
+        "hold nights up.",
     ),
 )
 """What can be run: everything but experiments, the days, the catalogue, learning alone, or the paper's grid."""

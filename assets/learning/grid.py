@@ -148,10 +148,12 @@ class _Tracked:
     def __enter__(self) -> Self:
         self._experiment = self._registry.experiment()
         self._client: MlflowClient = self._registry.client()
-        self._registry.mend()  # of a grid that was killed
-        found = self._client.search_runs([self._experiment], f"tags.grid_inputs = '{self._inputs}'", max_results=1)
+        same = f"tags.grid_inputs = '{self._inputs}'"
+        self._registry.mend(same)  # of a grid that was killed; another may be running
+        found = self._client.search_runs([self._experiment], same, max_results=1)
         if found:
             self.run_id = str(found[0].info.run_id)
+            self._registry.mend(f"tags.{PARENT} = '{self.run_id}'")
             self._client.update_run(self.run_id, "RUNNING")
         else:
             tags = {"grid_inputs": self._inputs, "grid": self._grid}

@@ -21,7 +21,8 @@ def assets(home: Home, study: Study) -> list[dg.AssetsDefinition | dg.AssetCheck
         """The grid of Song et al. 2024 on this study: fusion × personalisation × weighting, beside every baseline.
 
         Judged under P1 (the last fifth of each person's answers, which nobody sees), with intervals over people. A
-        grid that was interrupted goes on where it stopped.
+        grid that was interrupted goes on where it stopped. Nights wait while it runs here; on the command line
+        (`macromicro evaluate --grid paper`) they do not.
         """
         done = run_grid(
             home,

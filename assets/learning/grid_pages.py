@@ -1,4 +1,4 @@
-"""What a person wants to see of the grid: a figure of all cells beside the personal mean, and a table."""
+"""What a person wants to see of the grid: a figure of all designs beside the personal mean, and a table."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def table_rows(rows: Iterable[Mapping[str, Any]]) -> list[list[str]]:
 
 
 def grid_picture(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """Pooled CCC of every cell with its interval, sorted; baselines apart in colour; a line at the personal mean."""
+    """Pooled CCC of every design with its interval, sorted; baselines apart in colour; a line at the personal mean."""
     from matplotlib.figure import Figure
 
     shown = [r for r in rows if r["pooled_ccc"] is not None][::-1]
@@ -42,7 +42,7 @@ def grid_picture(rows: Sequence[Mapping[str, Any]]) -> Figure:
     # Where cells go without names, a baseline takes the height that its own name needs.
     heights = [1 if named or row["seeds"] else NAME for row in shown]
     height = [top - own / 2 for top, own in zip(accumulate(heights), heights, strict=True)]
-    for cells, colour, label in ((True, "#4c72b0", "cells of the grid"), (False, "#c44e52", "baselines")):
+    for cells, colour, label in ((True, "#4c72b0", "designs of the grid"), (False, "#c44e52", "baselines")):
         mine = [(place, row) for place, row in zip(height, shown, strict=True) if bool(row["seeds"]) == cells]
         value = [row["pooled_ccc"] for _, row in mine]
         reach = [[abs(v - (row[_CI][end] or v)) for v, (_, row) in zip(value, mine, strict=True)] for end in (0, 1)]
@@ -68,7 +68,7 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> str:
     below = sum((r["over_ci"][1] or 0) < 0 for r in cells)
     best = max(cells, key=lambda r: r["pooled_ccc"] or -1.0)
     return (
-        f"Of {len(cells)} cells {above} lie above the personal mean with their whole interval and {below} below. "
+        f"Of {len(cells)} designs {above} lie above the personal mean with their whole interval and {below} below. "
         f"The best is {best['name'].replace('_', ' ')} with a pooled CCC of {number(best['pooled_ccc'])}, "
         f"{number(best['over'])} ({interval(best['over_ci'])}) over it."
     )

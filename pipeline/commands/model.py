@@ -80,6 +80,9 @@ def evaluate(
 
     chosen = options(context)
     study = chosen.home.study()
+    if grid is not None and protocol:
+        message = "--grid is judged under P1 alone; give --grid or --protocol, not both"
+        raise typer.BadParameter(message)
     if grid is not None:
         rows = experiments.grid(chosen.home, study, grid.value, chosen.console)
         experiments.show_grid(chosen.console, rows)

@@ -1,9 +1,13 @@
 import json
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from assets.study import PAPER_ITEMS, Home, read_study
@@ -167,8 +171,22 @@ def test_the_settings_that_init_writes_are_those_it_was_given(made: Home) -> Non
 
 
 def test_help_teaches_with_an_example_for_every_command() -> None:
-    for command in ("init", "simulate", "run", "ui", "status", "dumps", "predict", "evaluate"):
-        assert "macromicro --home study" in RUNNER.invoke(app, [command, "--help"], terminal_width=200).stdout
+    def commands(group: Any, before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+        for name, command in group.commands.items():
+            yield (*before, name)
+            yield from commands(command, (*before, name)) if hasattr(command, "commands") else ()
+
+    known = list(commands(typer.main.get_command(app)))
+    assert ("evaluate",) in known
+    for command in known:
+        said = RUNNER.invoke(app, [*command, "--help"], terminal_width=200).stdout
+        assert re.search(r"macromicro (--home \S+ )?" + command[0], said), command
+
+
+def test_a_grid_is_judged_under_its_own_protocol_alone(made: Home) -> None:
+    said = RUNNER.invoke(app, ["--home", str(made.root), "evaluate", "--grid", "small", "--protocol", "P3"])
+    assert said.exit_code == 2
+    assert "not both" in said.output
 
 
 def test_help_answers_at_once() -> None:

@@ -150,5 +150,5 @@ def test_the_sentence_counts_cells_above_and_below_the_personal_mean() -> None:
         {"name": "personal_mean", "seeds": 0, "pooled_ccc": 0.4, "over": 0.0, "over_ci": [0.0, 0.0]},
     ]
     said = summary(cells)
-    assert "Of 2 cells 1 lie above the personal mean with their whole interval and 1 below" in said
+    assert "Of 2 designs 1 lie above the personal mean with their whole interval and 1 below" in said
     assert "max/heads/equal with a pooled CCC of 0.500, 0.100 (0.050 … 0.200) over it" in said
