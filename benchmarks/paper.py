@@ -54,12 +54,8 @@ def run(grid: str, people: int, days: int, seeds: int, *, write: bool) -> None:
     bench = Bench.of(cohort_from_frame(frame, items_of(study), modalities()))
     settings = PaperSettings()
     made = [Cell(design, seed) for design in cells(grid) for seed in range(seeds)]
-    keys = {
-        c: _key(
-            paper_code(), made_of(bench.split.cohort), people, days, c.name, replace(settings, seed=c.seed).as_dict()
-        )
-        for c in made
-    }
+    given = (paper_code(), made_of(bench.split.cohort), people, days)
+    keys = {c: _key(*given, c.name, replace(settings, seed=c.seed).as_dict()) for c in made}
     spent: list[float] = []
     with bar(Console(stderr=True)) as progress:
 
