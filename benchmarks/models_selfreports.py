@@ -1,8 +1,8 @@
 """The default model beside every baseline on real self-report studies, under P2 and P2N.
 
-Run: `python -m benchmarks.models_selfreports [rowland] [fisher] [--newcomers] [--permuted]`. Prints one table a study
-and protocol, with the gains over the exponentially weighted mean that are asked for (CCC + .02, MAE × .97) and what a
-fit costs. With `--newcomers`: P3 instead, five fits a study: people never trained on, after their first 0 to 28
+Run: `python -m benchmarks.models_selfreports [rowland] [fisher] [--newcomers] [--permuted] [--seed N]`. Prints one table
+a study and protocol, with the gains over the exponentially weighted mean that are asked for (CCC + .02, MAE × .97) and
+what a fit costs. With `--newcomers`: P3 instead, five fits a study: people never trained on, after their first 0 to 28
 answers. With `--permuted`: each person's answers in random order, a control: everything must fall to the personal mean.
 """
 
@@ -57,6 +57,7 @@ def main() -> None:
     parser = of_studies(__doc__)
     parser.add_argument("--newcomers", action="store_true", help="people never trained on")
     parser.add_argument("--permuted", action="store_true", help="answers of each person in random order")
+    parser.add_argument("--seed", type=int, default=0, help="of everything drawn in a fit")
     asked = parser.parse_args()
     for name in asked.studies or STUDIES:
         cohort = STUDIES[name](DATA)
@@ -64,15 +65,15 @@ def main() -> None:
             print("\nEach person's answers are in random order:")
             cohort = permuted(cohort)
         if asked.newcomers:
-            newcomers(name, cohort)
+            newcomers(name, cohort, asked.seed)
         else:
-            known(name, cohort)
+            known(name, cohort, asked.seed)
 
 
-def known(name: str, cohort: Cohort) -> None:
+def known(name: str, cohort: Cohort, seed: int) -> None:
     """P2 and P2N of one fit."""
     began, split = time.process_time(), online(cohort)
-    model = fit(cohort.take(split.train), Settings())
+    model = fit(cohort.take(split.train), Settings(seed=seed))
     mixes = {view: (mix.weights, mix.factor) for view, mix in model.mixes.items()}
     spent = time.process_time() - began
     print(f"\n# {name}: {len(model.curve)} epochs, {spent:.0f} CPU s, weights of {PARTS} and spread: {mixes}")
@@ -81,10 +82,10 @@ def known(name: str, cohort: Cohort) -> None:
         show(split.name, compare(predict_split(split, model, BASELINES), cohort), cohort)
 
 
-def newcomers(name: str, cohort: Cohort) -> None:
+def newcomers(name: str, cohort: Cohort, seed: int) -> None:
     """P3: the model, the means and the EWMA by number of answers shown."""
     # One network instead of four: five fits take long, and more members only help.
-    settings = Settings(members=1, threads=1)
+    settings = Settings(members=1, threads=1, seed=seed)
     table = evaluate_newcomers(cohort, settings, progress=lambda text, _: print(f"{name}: {text}", file=sys.stderr))
     shown = (MODEL, "ewma", "ar1_ou", "boosted_trees", "shrunken_mean", "personal_mean", "global_mean")
     print(f"\n# {name}, P3: pooled CCC / MAE\n\n| answers shown | {' | '.join(shown)} |\n|---|{'---|' * len(shown)}")

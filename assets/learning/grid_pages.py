@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+from assets.learning import honest_table
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -85,7 +87,7 @@ def page_section(text: str, section: str) -> str:
 
 def number(value: float | None) -> str:
     """Three digits, or a dash where a figure is not defined."""
-    return "–" if value is None or value != value else f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"  # noqa: PLR0124
+    return honest_table.number(value, 3 if value is None or abs(value) < 10 else 1)
 
 
 def interval(ends: Sequence[float | None]) -> str:

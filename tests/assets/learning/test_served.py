@@ -28,7 +28,7 @@ PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, Study]:
-    """A study whose people wore and spoke, with a version that learnt something of it."""
+    """A study whose people wore and spoke, with a version; one that learnt is in `tests/models/test_pyfunc.py`."""
     os.environ["MACROMICRO_WORKERS"] = "1"
     home = Home(tmp_path_factory.mktemp("served") / "home")
     study = study_of(max_epochs=3, min_answers=10).model_copy(
