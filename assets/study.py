@@ -34,8 +34,8 @@ class StudySection(Section):
 class Item(Section):
     """One self-report item, `[items.<name>]`: the ends of its scale, and what exports call it (question ids, texts)."""
 
-    low: float = 0.0
-    high: float = 100.0
+    low: float = Field(0.0, allow_inf_nan=False)
+    high: float = Field(100.0, allow_inf_nan=False)
     aliases: tuple[str, ...] = ()
 
     @model_validator(mode="after")
@@ -116,6 +116,7 @@ class Training(Section):
     max_epochs: int = Field(200, ge=0, le=10_000)
     min_answers: int = Field(100, ge=1)
     weighting: str = Field("druw", pattern="^(druw|equal|kendall|dwa|random|rruw)$")
+    device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$")
     macro_every_days: int = Field(7, ge=0)
     macro_new_people: float = Field(0.1, ge=0, le=1)
     macro_on_drift: bool = True

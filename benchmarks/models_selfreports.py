@@ -1,6 +1,6 @@
 """The default model beside every baseline on real self-report studies, under P2 and P2N.
 
-Run: `python -m benchmarks.models_selfreports [rowland] [fisher] [--newcomers] [--permuted] [--seed N]`. Prints one table
+Run: `python -m benchmarks.models_selfreports [rowland] [fisher] [--newcomers] [--permuted] [--seed N]`. Prints a table
 a study and protocol, with the gains over the exponentially weighted mean that are asked for (CCC + .02, MAE × .97) and
 what a fit costs. With `--newcomers`: P3 instead, five fits a study: people never trained on, after their first 0 to 28
 answers. With `--permuted`: each person's answers in random order, a control: everything must fall to the personal mean.

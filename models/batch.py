@@ -27,6 +27,10 @@ class Batch(Rows):
         """The same rows."""
         return cls(*inputs.each(torch.from_numpy))
 
+    def to(self, device: torch.device) -> Batch:
+        """The same rows where a network learns."""
+        return Batch(*self.each(lambda part: part.to(device)))
+
     @cached_property
     def measured(self) -> dict[str, tuple[Tensor, Tensor]]:
         """Of each modality its values and mask side by side (rows, 2 · features), and whether any is there (rows,)."""

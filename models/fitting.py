@@ -278,7 +278,8 @@ class _Check:
     def score(self, network: Network) -> float:
         network.eval()
         with torch.inference_mode():
-            return _score(network(self.batch).double().numpy(), self.answers, self.usual)
+            said = network(self.batch.to(network.head.weight.device))
+            return _score(said.cpu().double().numpy(), self.answers, self.usual)
 
 
 def _mean_error(values: Floats, answers: Floats) -> Floats:

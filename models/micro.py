@@ -93,7 +93,7 @@ class Micro(nn.Module):
         Args:
             information: for each group, the curvature of the log likelihood that one person's answers bring.
         """
-        total = torch.zeros(())
+        total = torch.zeros((), device=self.bias.device)
         for name, log_sd in self.log_sd.items():
             values, variance = getattr(self, name), (2 * log_sd).exp()
             known = 1 + information[name] * variance

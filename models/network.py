@@ -57,7 +57,7 @@ class Network(nn.Module):
 def together(networks: Sequence[Network], heads: int) -> Ensemble:
     """What several networks learnt, as numbers, which are copies."""
     return Ensemble.of(
-        [{name: v.detach().numpy() for name, v in each.state_dict().items()} for each in networks], heads
+        [{name: v.detach().cpu().numpy() for name, v in each.state_dict().items()} for each in networks], heads
     )
 
 

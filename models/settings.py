@@ -15,7 +15,8 @@ class Settings:
     `validation` is the share of each person's answers, the latest ones, that decide when to stop. `min_answers` is
     how many labelled rows a fit needs; with fewer the baseline is kept. `coverage` is what intervals aim at.
     `members` networks are averaged; `trees` boosted trees of each loss are asked beside them, none with 0.
-    `nightly_share` is how often a training row is seen as a nightly batch would see it.
+    `nightly_share` is how often a training row is seen as a nightly batch would see it. `device` is where networks
+    learn, as torch names it (cpu, cuda); estimates never need one.
     """
 
     seed: int = 0
@@ -41,6 +42,7 @@ class Settings:
     min_answers: int = 100
     coverage: float = 0.9
     threads: int = 2
+    device: str = "cpu"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for configurations and experiment logs."""

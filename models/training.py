@@ -20,6 +20,7 @@ from torch import Tensor
 
 from models.batch import Batch, mixed
 from models.cohort import Floats
+from models.errors import ModelError
 from models.inputs import Inputs
 from models.losses import agreement_and_error
 from models.network import Network
@@ -29,6 +30,19 @@ from models.weighting import weighting
 Progress = Callable[[int, dict[str, float]], None]
 Score = Callable[[Network], float]
 EVERY = 5  # epochs between checkpoints
+
+
+def device_of(settings: Settings) -> torch.device:
+    """Where networks learn.
+
+    Raises:
+        ModelError: there is no such device here.
+    """
+    device = torch.device(settings.device)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        message = f"training.device is {device}, but torch {torch.__version__} finds no GPU here; set it to cpu"
+        raise ModelError(message)
+    return device
 
 
 class Training:
@@ -42,11 +56,12 @@ class Training:
         usual: Floats,
         settings: Settings,
     ) -> None:
-        self.network, self.settings = network, settings
-        self.online, self.nightly = (Batch.of(view) for view in views)
-        self.answers = torch.from_numpy(answers.astype(np.float32))
-        self.usual = torch.from_numpy(usual.astype(np.float32)).clamp(min=1e-3)
-        self.weighting = weighting(settings.weighting, answers.shape[1])
+        self.device = device_of(settings)
+        self.network, self.settings = network.to(self.device), settings
+        self.online, self.nightly = (Batch.of(view).to(self.device) for view in views)
+        self.answers = torch.from_numpy(answers.astype(np.float32)).to(self.device)
+        self.usual = torch.from_numpy(usual.astype(np.float32)).clamp(min=1e-3).to(self.device)
+        self.weighting = weighting(settings.weighting, answers.shape[1]).to(self.device)
         parameters: list[dict[str, Any]] = [
             {"params": [p for n, p in network.named_parameters() if not n.startswith("micro")]},
             {"params": list(network.micro.parameters()), "weight_decay": 0.0},
@@ -97,7 +112,7 @@ class Training:
 
     def _epoch(self) -> float:
         self.network.train()
-        total, order = 0.0, torch.randperm(len(self.online))
+        total, order = 0.0, torch.randperm(len(self.online)).to(self.device)
         batches = order.chunk(max(1, round(len(order) / self.settings.batch)))
         for rows in batches:
             total += self._step(rows)
@@ -107,7 +122,7 @@ class Training:
     def _step(self, rows: Tensor) -> float:
         answers = self.answers[rows]
         answered = ~torch.isnan(answers)
-        by_night = torch.rand(len(rows)) < self.settings.nightly_share
+        by_night = (torch.rand(len(rows)) < self.settings.nightly_share).to(self.device)
         predicted = self.network(mixed(rows, self.online, self.nightly, by_night))
         losses = agreement_and_error(predicted, answers, answered, self.usual, self.settings.mae_weight)
         total = self.weighting.combine(losses, answered.any(0))
@@ -127,9 +142,9 @@ class Training:
         """What a checkpoint must have been made of to be gone on from: settings, first weights, inputs, answers."""
         content = hashlib.sha256(json.dumps(self.settings.as_dict(), sort_keys=True).encode())
         for tensor in (*self.network.state_dict().values(), self.answers, self.online.history, self.nightly.history):
-            content.update(tensor.numpy().tobytes())
+            content.update(tensor.cpu().numpy().tobytes())
         for values in self.online.values.values():
-            content.update(values.numpy().tobytes())
+            content.update(values.cpu().numpy().tobytes())
         return content.hexdigest()
 
     def _score_of_average(self, score: Score) -> float:
@@ -173,7 +188,8 @@ class Training:
             return
 
         def part(name: str) -> dict[str, Tensor]:
-            return {n.removeprefix(f"{name}."): v for n, v in tensors.items() if n.startswith(f"{name}.")}
+            mine = {n: v for n, v in tensors.items() if n.startswith(f"{name}.")}
+            return {n.removeprefix(f"{name}."): v.to(self.device) for n, v in mine.items()}
 
         self.network.load_state_dict(part("network"))
         self.weighting.load_state_dict(part("weighting"))

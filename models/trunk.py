@@ -68,11 +68,12 @@ class Trunk(nn.Module):
         items = self.history(inputs.history) + self.item
         batch = len(items)
         tokens = [items, self.context(inputs.context)[:, None]]
-        present = [torch.ones(batch, items.shape[1] + 1, dtype=torch.bool)]
+        present = [torch.ones(batch, items.shape[1] + 1, dtype=torch.bool, device=items.device)]
         for name in self.names:
             measured, here = inputs.measured[name]
             if self.training:
-                here = here & (torch.rand(batch) >= self.modality_dropout)
+                # Drawn where all seeds are kept, so that what is dropped is the same on every device.
+                here = here & (torch.rand(batch) >= self.modality_dropout).to(here.device)
             tokens.append(self.modality[name](measured)[:, None])
             present.append(here[:, None])
         x, there = torch.cat(tokens, 1), torch.cat(present, 1)

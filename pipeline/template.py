@@ -53,6 +53,7 @@ trees = 150                         # … beside so many boosted trees of each k
 seeds = 1                           # how often the grid of experiments trains each design
 max_epochs = 200                    # an upper limit; training stops early on a validation metric
 min_answers = 100                   # below this nothing is trained and the baseline is kept
+device = "cpu"                      # where networks learn: cpu, or cuda where there is a GPU and torch is built for it
 weighting = "druw"                  # how items share the loss: druw, equal, kendall, dwa, random or rruw
 # Ordinary nights move the parameters of people with new answers (micro). Everything is fitted anew (macro) …
 macro_every_days = 7                # … after so many days with answers; 0: every night with new data

@@ -42,6 +42,7 @@ def settings_of(study: Study) -> Settings:
         members=training.members,
         trees=training.trees,
         weighting=training.weighting,
+        device=training.device,
         coverage=study.gate.coverage,
     )
 
