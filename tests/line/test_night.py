@@ -71,7 +71,7 @@ def test_plain_mlflow_gives_the_same_numbers_as_predict(first_night: Path, tmp_p
         "import sys, pandas as pd, mlflow\n"
         f"mlflow.set_tracking_uri('sqlite:///{first_night}/mlflow/mlflow.db')\n"
         "model = mlflow.pyfunc.load_model('models:/macro-micro@champion')\n"
-        f"out = model.predict(pd.read_parquet({str(tmp_path / 'frame.parquet')!r}))\n"
+        f"out = model.predict(pd.read_parquet({str(tmp_path / 'frame.parquet')!r}), params={{'why': True}})\n"
         f"out.to_parquet({str(tmp_path / 'out.parquet')!r})\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True, cwd=tmp_path)
