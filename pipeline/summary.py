@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -10,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from assets.learning.honest_table import HEADER, leaves, rows
+from assets.learning.honest_table import AGREEMENT, ERROR, HEADER, leaves, rows
 from assets.monitoring.sizes import human_size
 from assets.study import Home
 
@@ -103,14 +104,26 @@ def _why(moved: Mapping[str, float]) -> str:
 def show_evaluation(console: Console, table: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
     """Models and baselines side by side, one table a protocol, best pooled CCC first."""
     for protocol, by_model in table.items():
-        shown = Table(box=box.SIMPLE_HEAD, title=_TITLES.get(protocol, protocol), title_justify="left")
-        shown.add_column(HEADER[0], no_wrap=True)
-        for name in HEADER[1:]:
-            shown.add_column(name, justify="right")
-        for line in rows({model: dict(leaves(found)) for model, found in by_model.items()}):
-            shown.add_row(*line, style="bold" if line[0] == "macro micro" else "")
-        console.print(shown)
+        lines = rows({model: dict(leaves(found)) for model, found in by_model.items()})
+        for part, title in ((AGREEMENT, _TITLES.get(protocol, protocol)), (ERROR, None)):
+            shown = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", padding=0)
+            for place in part:
+                # The heading takes the lines, so that figures stay with their intervals on one.
+                heading = fill(HEADER[place], 10)
+                shown.add_column(heading, justify="right" if place else "left", no_wrap=True, overflow="fold")
+            for line in lines:
+                shown.add_row(*(line[p] for p in part), style="bold" if line[0] == "macro micro" else "")
+            console.print(shown)
+        _show_intervals(console, by_model.get("macro_micro", {}))
         _show_without(console, by_model.get("macro_micro", {}).get("without", {}))
+
+
+def _show_intervals(console: Console, found: Mapping[str, Any]) -> None:
+    """How many answers the model's intervals hold."""
+    if found.get("coverage") is not None:
+        told = f"Intervals hold {found['coverage']:.1%} of the answers, "
+        told += f"{found['coverage_worst_decile']:.1%} for the tenth of people held worst."
+        console.print(told, highlight=False)
 
 
 def _show_without(console: Console, without: Mapping[str, Mapping[str, Any]]) -> None:

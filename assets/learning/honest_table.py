@@ -16,6 +16,8 @@ HEADER = (
     "model", "pooled CCC (95 %)", "CCC within people", "r within", "MAE (95 %)", "implied q",
     "lift over EWMA, % of scale (95 %)", "people improved", "worst tenth", "coverage, worst tenth",
 )  # fmt: skip
+AGREEMENT, ERROR = (0, 1, 2, 3, 5), (0, 4, 6, 7, 8)
+"""Columns of the same table in two, where a line has room for 80 characters."""
 NOTHING = "–"
 
 
@@ -52,7 +54,7 @@ def _cells(found: Figures) -> list[str]:
         _between(found, "pooled_ccc", "pooled_ccc_ci"),
         number(found.get("person_ccc")),
         number(found.get("within_r")),
-        _between(found, "mae", "mae_ci"),
+        _between(found, "mae", "mae_ci", 3 if (found.get("mae") or 0) < 1 else 2),
         number(found.get("implied_q")),
         _between(found, f"{lift}.mean", f"{lift}.ci", 2, 100),
         _share(found.get(f"{lift}.improved")),

@@ -40,7 +40,7 @@ def test_a_card_tells_data_figures_limits_and_licences(study: Study) -> None:
     text = card(version, study, {"P2": {"macro_micro": FIGURES, "ewma": {"pooled_ccc": 0.69, "mae": 11.0}}})
     assert text.startswith("# macro-micro, version 7")
     assert "| people | 12 |" in text
-    cells = "0.710 (0.680 … 0.740) | – | – | 10.500 | – | 1.00 (−0.20 … 2.00) | 65% | −3.00 | 0.900, 0.820"
+    cells = "0.710 (0.680 … 0.740) | – | – | 10.50 | – | 1.00 (−0.20 … 2.00) | 65% | −3.00 | 0.900, 0.820"
     assert f"| macro micro | {cells} |" in text
     assert "pooled CCC (95 %)" in text
     assert text.index("| macro micro |") < text.index("| ewma |")
