@@ -43,8 +43,10 @@ def leaves(figures: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, 
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """A figure, with a true minus; a dash where it is not defined."""
-    return NOTHING if value is None or value != value else f"{value:.{digits}f}".replace("-", "−")  # noqa: PLR0124
+    """A figure, with a true minus and none before 0; a dash where it is not defined."""
+    if value is None or value != value:  # noqa: PLR0124
+        return NOTHING
+    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
 
 
 def _cells(found: Figures) -> list[str]:

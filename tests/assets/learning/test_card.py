@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from assets.learning.card import card, pictures
+from assets.learning.honest_table import number
 from assets.learning.tables import PREQUENTIAL
 from assets.study import Study
 from models.registry import Version
@@ -76,3 +77,7 @@ def test_pictures_are_of_people_and_never_name_one(study: Study) -> None:
 
 def test_nothing_tested_means_no_picture(study: Study) -> None:
     assert pictures(PREQUENTIAL.empty(), study) == {}
+
+
+def test_figures_have_true_minuses_and_none_before_nothing() -> None:
+    assert [number(v) for v in (-0.00001, -1.2344, None, float("nan"))] == ["0.000", "−1.234", "–", "–"]
