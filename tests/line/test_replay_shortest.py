@@ -10,7 +10,7 @@ from pipeline.replay.clock import ReplayError, library
 from pipeline.replay.script import UNITS
 from tests.line.studies import macromicro, macromicro_json
 
-pytestmark = [pytest.mark.replay, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.replay, pytest.mark.timeout(1200)]
 
 
 def test_three_nights_agree_with_the_script_and_every_dump_is_accounted_for(tmp_path: Path) -> None:
