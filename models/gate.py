@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from models.bootstrap import bounds, draws, mean_of_people
+from models.bootstrap import FEWEST_PEOPLE, bounds, draws, mean_of_people
 from models.cohort import Floats, Ints, Mask
 from models.frame import Estimates
 from models.metrics import worst_decile
@@ -91,6 +91,8 @@ def decide(
     figures = {"people": float(len(lift)), "answers": float(answers)}
     if len(lift):
         low, high = bounds(mean_of_people(lift, draws(len(lift), seed=seed)), len(lift))
+        if len(lift) < FEWEST_PEOPLE:  # of one person, where a study is content with that, the lift itself decides
+            low = high = float(lift.mean())
         figures |= {"lift": float(lift.mean()), "lift_low": low, "lift_high": high}
         figures |= {"worst_decile": worst_decile(lift), "improved": float((lift > 0).mean())}
         figures["coverage"] = _coverage(evidence, challenger)

@@ -115,3 +115,13 @@ def test_the_first_champion_needs_no_answers_to_judge_by() -> None:
     none = evidence().take(np.zeros(PEOPLE * EACH, dtype=bool))
     assert judged(none, off_by(none, 0.0), off_by(none, 0.0), first=True).promote
     assert not judged(none, off_by(none, 0.0), off_by(none, 0.0)).promote
+
+
+def test_of_one_person_the_lift_itself_decides_where_a_study_is_content_with_one() -> None:
+    given, alone = evidence(people=1, each=100), Gate(min_people=1)
+    good, bad = off_by(given, 0.10), off_by(given, 0.13)
+    assert decide(given, good, bad, alone).promote
+    worse = decide(given, bad, good, Gate(min_people=1, worst_decile_harm=0.5))
+    assert not worse.promote
+    assert "no lift to be sure of" in worse.reason
+    assert not decide(given, bad, good, alone, first=True).promote
