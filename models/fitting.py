@@ -35,7 +35,7 @@ from models.protocols import nightly_view
 from models.settings import Settings
 from models.standardise import learn
 from models.threads import torch_threads
-from models.training import Progress, Training
+from models.training import Progress, Training, device_of
 from models.worth import more_than_a_mean, of_no_use
 
 FEWEST_PRESENT = 20  # moments that a modality needs to be learned from
@@ -125,7 +125,8 @@ def _learn(material: _Material, held: Held, checkpoint: Path | None, progress: P
     model, everything = material.model, material.cohort.labelled
     network = material.network(model.settings.seed)
     training = material.training(network, held.learn)
-    checks = [_Check.of(v.take(held.check), material.unit[held.check]) for v in material.trained]
+    device = device_of(model.settings)
+    checks = [_Check.of(v.take(held.check), material.unit[held.check], device) for v in material.trained]
     start = fmean(c.untouched for c in checks)
     best = training.choose(lambda n: fmean(c.score(n) for c in checks), start, _under(checkpoint, "choose"), progress)
     model.curve = training.curve
@@ -270,16 +271,15 @@ class _Check:
     untouched: float
 
     @classmethod
-    def of(cls, inputs: Inputs, answers: Floats) -> _Check:
+    def of(cls, inputs: Inputs, answers: Floats, device: torch.device) -> _Check:
         start = inputs.baseline.astype(np.float64)
         usual = float(np.nanmean(_errors(start, answers)))
-        return cls(Batch.of(inputs), answers, usual, _score(start, answers, usual))
+        return cls(Batch.of(inputs).to(device), answers, usual, _score(start, answers, usual))
 
     def score(self, network: Network) -> float:
         network.eval()
         with torch.inference_mode():
-            said = network(self.batch.to(network.head.weight.device))
-            return _score(said.cpu().double().numpy(), self.answers, self.usual)
+            return _score(network(self.batch).cpu().double().numpy(), self.answers, self.usual)
 
 
 def _mean_error(values: Floats, answers: Floats) -> Floats:

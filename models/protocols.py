@@ -116,9 +116,7 @@ def guard_rows(split: Split) -> None:
     if (split.train & split.test).any():
         message = f"{split.name}: {int((split.train & split.test).sum())} rows are both trained on and tested"
         raise LeakageError(message)
-    last = np.full(len(split.cohort.participants), NONE)
-    np.maximum.at(last, split.cohort.person[split.train], np.flatnonzero(split.train))
-    early = split.test & (np.arange(len(split.cohort)) < last[split.cohort.person])
+    early = split.test & (np.arange(len(split.cohort)) < _last_trained(split))
     if early.any():
         message = (
             f"{split.name}: {int(early.sum())} test rows lie before training rows of the same person; "
@@ -144,15 +142,10 @@ def guard_seen(cohort: Cohort, seen: Ints) -> None:
 def guard_promises(split: Split) -> None:
     """What P1 and P3 promise of answers that test rows see."""
     cohort, rows = split.cohort, np.flatnonzero(split.test & (split.seen != NONE))
-    if split.frozen and not split.train[split.seen[rows]].all():
-        last = np.full(len(cohort.participants), NONE)
-        np.maximum.at(last, cohort.person[split.train], np.flatnonzero(split.train))
-        late = int((split.seen[rows] > last[cohort.person[rows]]).sum())
-        if late:
-            message = (
-                f"{split.name}: {late} test rows see answers of the test stretch; show them those of training only"
-            )
-            raise LeakageError(message)
+    late = int((split.seen > _last_trained(split))[rows].sum())
+    if split.frozen and late:
+        message = f"{split.name}: {late} test rows see answers of the test stretch; show them those of training only"
+        raise LeakageError(message)
     if split.shown is None:
         return
     both = np.intersect1d(cohort.person[split.train], cohort.person[split.test])
@@ -175,6 +168,13 @@ def guard_nightly(cohort: Cohort, seen: Ints) -> None:
         if name in cohort.modalities and not np.isnan(cohort.modalities[name].values).all():
             message = f"a nightly prediction sees {name} of the moment it is asked about"
             raise LeakageError(message)
+
+
+def _last_trained(split: Split) -> Ints:
+    """The last training row of each row's person, (rows,); NONE where there is none."""
+    last = np.full(len(split.cohort.participants), NONE)
+    np.maximum.at(last, split.cohort.person[split.train], np.flatnonzero(split.train))
+    return np.asarray(last[split.cohort.person])
 
 
 def _first(cohort: Cohort, share: float) -> Mask:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from assets.learning.honest_table import AGREEMENT, ERROR, HEADER, leaves, rows
+from assets.learning.honest_table import AGREEMENT, ERROR, HEADER, rows
 from assets.monitoring.sizes import human_size
 from assets.study import Home
 
@@ -104,7 +104,7 @@ def _why(moved: Mapping[str, float]) -> str:
 def show_evaluation(console: Console, table: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
     """Models and baselines side by side, one table a protocol, best pooled CCC first."""
     for protocol, by_model in table.items():
-        lines = rows({model: dict(leaves(found)) for model, found in by_model.items()})
+        lines = rows(by_model)
         for part, title in ((AGREEMENT, _TITLES.get(protocol, protocol)), (ERROR, None)):
             shown = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", padding=0)
             for place in part:

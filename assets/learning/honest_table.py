@@ -21,13 +21,14 @@ AGREEMENT, ERROR = (0, 1, 2, 3, 5), (0, 4, 6, 7, 8)
 NOTHING = "–"
 
 
-def rows(models: Mapping[str, Figures]) -> list[list[str]]:
+def rows(models: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
     """One line a model under `HEADER`, best pooled CCC first.
 
     Args:
-        models: figures by model under dotted names, see `leaves`.
+        models: figures by model, nested or under dotted names already (`leaves`).
     """
-    best = sorted(models.items(), key=lambda kv: -(kv[1].get("pooled_ccc") or -1.0))
+    figures = {name: dict(leaves(found)) for name, found in models.items()}
+    best = sorted(figures.items(), key=lambda kv: -(kv[1].get("pooled_ccc") or -1.0))
     return [[name.replace("_", " "), *_cells(found)] for name, found in best]
 
 
