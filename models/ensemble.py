@@ -122,11 +122,11 @@ class Ensemble:
         """The first `count` tokens after a block."""
         attended = self._linear(f"{name}.attend", self._norm(f"{name}.before", x))
         networks, rows, tokens, width = x.shape
-        q, k, v = np.moveaxis(attended.reshape(networks, rows, tokens, 3, self.heads, -1), (3, 4), (0, 3))
+        q, k, v = attended.reshape(networks, rows, tokens, 3, self.heads, -1).transpose(3, 0, 1, 4, 2, 5)
         weights = q[..., :count, :] @ k.swapaxes(-1, -2)
         weights *= np.float32((width // self.heads) ** -0.5)
         weights += absent
-        weights -= reduce(np.maximum, np.moveaxis(weights, -1, 0))[..., None]  # over so few, faster than `max`
+        weights -= reduce(np.maximum, weights.transpose(4, 0, 1, 2, 3))[..., None]  # over so few, faster than `max`
         np.exp(weights, out=weights)
         mixed = weights @ v / weights.sum(-1, keepdims=True)
         mixed = mixed.swapaxes(2, 3).reshape(networks, rows, count, width)

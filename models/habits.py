@@ -55,7 +55,8 @@ class Habits:
     @classmethod
     def of(cls, cohort: Cohort, past: History, ahead: Forecast, relation: Floats) -> Habits:
         """From what was known when each answer was given."""
-        return cls(cohort, relation, _situation(cohort, past, ahead, relation), cohort.answers - ahead.value)
+        situation = _situation(cohort.clock, cohort.span, past, ahead, relation)
+        return cls(cohort, relation, situation, cohort.answers - ahead.value)
 
     def say(self, seen: Ints, rows: Ints, past: History, ahead: Forecast) -> Floats:
         """What some rows may know of their person's habits, (rows, items, TOLD) in scale units.
@@ -63,10 +64,9 @@ class Habits:
         How far the answer usually lies from the baseline, by the clock and by earlier answers; how far the items
         related to this one lay from theirs, at the last answer and lately. `past` and `ahead` are of these rows.
         """
-        cohort = self.cohort.take(rows)
-        now, slopes = _situation(cohort, past, ahead, self.relation), self._slopes(seen[rows])
-        moved = slopes * now
-        others = USUAL * cohort.span[:, None] * now[..., -2:]
+        span = self.cohort.span
+        now = _situation(self.cohort.clock[rows], span, past, ahead, self.relation)
+        moved, others = self._slopes(seen[rows]) * now, USUAL * span[:, None] * now[..., -2:]
         return np.concatenate(
             [moved[..., :CLOCK].sum(-1)[..., None], moved[..., CLOCK:].sum(-1)[..., None], others], -1
         )
@@ -102,9 +102,11 @@ def _by_person(cohort: Cohort, last: Ints) -> list[Ints]:
     return np.split(told, starts) if len(told) else []
 
 
-def _situation(cohort: Cohort, past: History, ahead: Forecast, relation: Floats) -> Floats:
+def _situation(clock: Floats, span: Floats, past: History, ahead: Forecast, relation: Floats) -> Floats:
     """What a habit may hang on: the clock, a constant, this item's and related items' last and latest answers."""
-    own = filled((np.stack([past.last[..., 0], past.ewma[..., SHORT]]) - ahead.value) / (USUAL * cohort.span))
+    own = filled((np.stack([past.last[..., 0], past.ewma[..., SHORT]]) - ahead.value) / (USUAL * span))
     others = (own[:, :, None, :] * relation).sum(-1)  # the last digits of a matrix product depend on who else is there
-    shared = [np.broadcast_to(wave[:, None], ahead.value.shape) for wave in cohort.clock.T]
-    return np.stack([*shared, np.ones_like(ahead.value), *own, *others], -1)
+    out = np.empty((*ahead.value.shape, CLOCK + ANSWERS))
+    out[..., :CLOCK], out[..., CLOCK] = clock[:, None], 1.0
+    out[..., CLOCK + 1 :] = np.moveaxis(np.concatenate([own, others]), 0, -1)
+    return out

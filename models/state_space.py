@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.cohort import Cohort, Floats, Ints
+from models.cohort import Cohort, Floats, Ints, filled
 from models.history import HOUR_US, Grid, seen_online, select
 
 PARTS = 3  # lasting level, slow drift, fast swing
@@ -46,7 +46,7 @@ def hours_since(answers: Floats, times: Floats) -> Floats:
     """Hours since the answer before of the same person and item, (places, people, items); 0 where none is given."""
     then = np.roll(_latest(answers, times), 1, axis=0)
     then[:1] = np.nan
-    return np.where(np.isnan(answers), 0.0, np.nan_to_num(times[..., None] - then))
+    return np.where(np.isnan(answers), 0.0, filled(times[..., None] - then))
 
 
 def _latest(answers: Floats, times: Floats) -> Floats:
@@ -82,14 +82,21 @@ def filtered(p: Population, cohort: Cohort) -> Filtered:
     gone = np.where(answered, laid - p.mean, 0.0)
     after = np.empty(kept.shape)
     before = np.broadcast_to(np.eye(PARTS, PARTS + 1)[:, :, None, None] * p.var.T[:, None, None], kept.shape[1:])
-    for now, keep, new, off, known in zip(after, kept, fresh, gone, answered, strict=True):
-        expected = before * keep
+    # Each step writes into the same few arrays: with few people, making new ones takes longer than the sums.
+    moved, reach, share = np.empty(kept.shape[1:]), np.empty(kept.shape[2:]), np.empty(gone.shape[1:])
+    mine, state = reach[:PARTS], reach[PARTS]
+    gain = np.empty(mine.shape)
+    for now, keep, new, off, known in zip(after, kept, fresh, gone, answered.astype(np.float64), strict=True):
+        expected = np.multiply(before, keep, out=now)
         expected += new
-        reach = np.add.reduce(expected)
-        reach[PARTS] -= off
-        mine = reach[:PARTS]
-        gain = mine * (known / (np.add.reduce(mine) + p.noise_var))
-        before = np.subtract(expected, gain[:, None] * reach, out=now)
+        np.add.reduce(expected, out=reach)
+        state -= off
+        np.add.reduce(mine, out=share)
+        share += p.noise_var
+        np.divide(known, share, out=share)
+        np.multiply(mine, share, out=gain)
+        np.multiply(gain[:, None], reach, out=moved)
+        before = np.subtract(expected, moved, out=now)
     rows = grid.gather(np.moveaxis(after, (1, 2), (-2, -1)))
     return Filtered(rows[..., PARTS], rows[..., :PARTS], grid.gather(_latest(laid, times)))
 
