@@ -121,6 +121,26 @@ def test_fine_tuning_is_kept_only_where_a_persons_own_held_back_answers_improve(
     assert model.kept == int(own.sum())
 
 
+def test_ordinal_heads_are_tuned_to_the_levels_that_scores_mean() -> None:
+    """One of four lies apart; a raw score as far off as their answers would mean levels that lie farther still."""
+    cohort = made_up(people=4, days=10, icc=0.0, missed=0.0)
+    own, few = cohort.person == 0, replace(QUICK, max_epochs=4)
+    cohort = replace(cohort, answers=np.clip(cohort.answers - np.where(own, 15.0, 0.0)[:, None], 0, 100))
+    missed = []
+    for kind in ("none", "fine_tuned"):
+        said = fit_paper(cohort, cohort.labelled, Design("max", kind, "equal", "ordinal"), few).predict(cohort)
+        missed.append(abs(np.nanmean((said - cohort.answers)[own])))
+    assert missed[1] < 0.6 * missed[0]
+
+
+def test_answers_that_nobody_gave_are_no_errors_of_zero(cohort: Cohort) -> None:
+    """With one answer in three left, what a cell leaves of an answer is not a third of what it is with all."""
+    left = np.where(np.random.default_rng(3).random(cohort.answers.shape) < 1 / 3, cohort.answers, np.nan)
+    train, design, few = frozen(cohort).train, Design("max", "none", "equal"), replace(QUICK, max_epochs=4)
+    whole, sparse = (fit_paper(replace(cohort, answers=a), train, design, few).noise for a in (cohort.answers, left))
+    assert sparse > 0.7 * whole
+
+
 def test_too_few_answers_and_another_studys_items_are_refused(cohort: Cohort, models: dict[str, PaperModel]) -> None:
     with pytest.raises(ModelError, match="too few"):
         fit_paper(cohort, np.arange(len(cohort)) < 10, Design(), QUICK)
