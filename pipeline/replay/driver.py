@@ -147,7 +147,7 @@ def study_text(plot: Plot, epochs: int) -> str:
     return (
         f'[study]\nname = "replay"\ntimezone = "{ZONE}"\n{items}'
         f"[training]\nmax_epochs = {epochs}\nmin_answers = {plot.min_answers}\n"
-        f'[report]\nmorning = "0 7 * * {MONDAY}"\n'
+        f'[report]\nmorning = "0 7 * * {MONDAY}"\nday_pages = 1\n'
         f"[gate]\nmin_answers = 10\nmin_people = 3\n{people}"
     )
 

@@ -44,7 +44,7 @@ def write_study(home: Path, timezone: str, items: dict[str, tuple[float, float]]
 
 def lay_out_stress_predict(data: Path, home: Path) -> None:
     """Twelve E4 sessions as twelve participants, STAI totals before and after, acted speech as their voices."""
-    write_study(home, "Europe/Dublin", {"stai": (40, 160)})
+    write_study(home, "Europe/Dublin", {"stai": (40, 160)}, "[report]\nday_pages = 2\n")
     source = data / "e4" / "stress_predict"
     scores, logs = _stai(source / "Questionnaires_scores.xlsx"), _times(source / "Time_logs.xlsx")
     speakers = _speakers(data / "speech" / "nemo")

@@ -1,6 +1,5 @@
-"""The whole line on real recordings, through the commands a user types."""
+"""The whole line on real wristbands, voices and questionnaires, through the commands a user types."""
 
-import json
 from pathlib import Path
 
 import polars as pl
@@ -8,7 +7,7 @@ import pytest
 
 from assets.lake import Lake
 from assets.tables import ACOUSTIC_TABLE, EDA_TABLE, HRV_TABLE
-from tests.line.studies import SESSIONS, lay_out_rowland, lay_out_stress_predict, macromicro, macromicro_json
+from tests.line.studies import SESSIONS, lay_out_stress_predict, macromicro, macromicro_json
 
 pytestmark = [pytest.mark.line_real, pytest.mark.real, pytest.mark.timeout(900)]
 
@@ -18,14 +17,6 @@ def stress_predict(real_data: Path, tmp_path_factory: pytest.TempPathFactory) ->
     home = tmp_path_factory.mktemp("stress_predict") / "home"
     lay_out_stress_predict(real_data, home)
     return home, macromicro(home, "run")
-
-
-@pytest.fixture(scope="module")
-def rowland(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("rowland") / "home"
-    lay_out_rowland(real_data, home)
-    macromicro(home, "run")
-    return home
 
 
 def test_every_wristband_session_clip_and_questionnaire_is_read(stress_predict: tuple[Path, str]) -> None:
@@ -60,13 +51,3 @@ def test_too_few_answers_to_train_on_are_said_and_the_baseline_is_kept(stress_pr
     prediction = macromicro_json(home, "predict", "S01")
     value = prediction["items"][0]["value"]
     assert 56 - 25 < value < 62 + 25
-
-
-def test_labels_alone_are_trained_on_evaluated_and_registered(rowland: Path, tmp_path: Path) -> None:
-    status = macromicro_json(rowland, "status")
-    assert status["champion"]["version"] >= 1
-    macromicro(rowland, "evaluate", "--json", str(tmp_path / "table.json"))
-    table = json.loads((tmp_path / "table.json").read_text())["P2"]
-    assert table["personal_mean"]["pooled_ccc"] == pytest.approx(0.46, abs=0.02)
-    assert table["ewma"]["pooled_ccc"] == pytest.approx(0.64, abs=0.02)
-    assert table["macro_micro"]["pooled_ccc"] > table["personal_mean"]["pooled_ccc"]
