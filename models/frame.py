@@ -190,14 +190,10 @@ def unfold(asked: Asked, items: Sequence[Item], features: Mapping[str, Sequence[
         modalities={},
     )
     last = np.cumsum(count + 1) - 1
-
-    def measured(names: Sequence[str]) -> Floats:
-        """Body and voice of the rows asked; the past brings answers alone."""
-        laid = np.full((len(cohort), len(names)), np.nan)
-        laid[last] = asked.numbers(names)
-        return laid
-
-    return replace(cohort, modalities=modalities_of(measured, features)), last, nightly
+    # The past brings answers alone, so that body and voice are laid out for the rows asked only.
+    measured = modalities_of(asked.numbers, features).items()
+    spread = {name: modality.spread(last, len(cohort)) for name, modality in measured}
+    return replace(cohort, modalities=spread), last, nightly
 
 
 def _lists(asked: Asked, names: Sequence[str]) -> tuple[Ints, list[Floats]]:
