@@ -74,7 +74,7 @@ def known(name: str, cohort: Cohort, seed: int) -> None:
     """P2 and P2N of one fit."""
     began, split = time.process_time(), online(cohort)
     model = fit(cohort.take(split.train), Settings(seed=seed))
-    mixes = {view: (mix.weights, mix.factor) for view, mix in model.mixes.items()}
+    mixes = {view: (mix.weights, mix.factor, mix.drawn) for view, mix in model.mixes.items()}
     spent = time.process_time() - began
     print(f"\n# {name}: {len(model.curve)} epochs, {spent:.0f} CPU s, weights of {PARTS} and spread: {mixes}")
     for nightly in (False, True):

@@ -4,8 +4,10 @@ A cautious estimate lies too close to the centre: it has the smaller absolute er
 Spreading estimates raises CCC and worsens MAE, so that either is easily bought with the other. All is chosen on
 held-back answers where the *product* of the two gains over an exponentially weighted mean of past answers is largest
 (Nash's bargain, 1950, between two parties with one thing to divide): no unit weighs one against the other, and neither
-gain is given up for the other. For newcomers only the spread is chosen, as that of most agreement at no more error than
-the weighted mean's: what each part is worth to people never seen cannot be told on people who were fitted on.
+gain is given up for the other. On a rating scale the median answer is a level, and an estimate between two is right
+for nobody: how far estimates are drawn to the nearest level is chosen in the same way. For newcomers only the spread is
+chosen, as that of most agreement at no more error than the weighted mean's: what each part is worth to people never
+seen cannot be told on people who were fitted on.
 """
 
 from __future__ import annotations
@@ -26,6 +28,9 @@ EQUAL = (0.25, 0.25, 0.25, 0.25, 0.0)  # weights for newcomers, of whom little i
 FACTORS = np.arange(1.0, 1.25, 0.03)
 WIDE = np.arange(1.0, 2.05, 0.1)  # … and their factors: what is said of them is cautious
 FOLLOWED = (0.0, 0.1, 0.2, 0.3, 0.4)  # of a person's habits, beyond what network and trees follow
+DRAWN = (0.0, 0.25, 0.5, 0.75, 1.0)  # to the nearest level of a rating scale
+MOST_STEPS = 10  # between the ends of a rating scale; one with more levels is a slider
+FEWEST = 30  # answers that show a scale's levels
 
 Weights = tuple[float, ...]
 
@@ -34,23 +39,31 @@ Weights = tuple[float, ...]
 class Mix:
     """Parts by their `weights`, which is 1 in all but for the habit, then spread by `factor` around `centre` (items,).
 
-    The habit is what it moves estimates by; the other parts are estimates.
+    The habit is what it moves estimates by; the other parts are estimates. On items with `steps` (items,), see
+    `steps_of`, estimates are then `drawn` so far to the nearest level.
     """
 
     weights: Weights
     factor: float
     centre: Floats
+    steps: Floats
+    drawn: float = 0.0
 
     def of(self, parts: Floats) -> Floats:
         """Estimates (rows, items) of parts (rows, items, PARTS), in units of the span, kept inside the scale."""
         together: Floats = (parts * self.weights).sum(-1)
-        return np.clip(self.centre + self.factor * (together - self.centre), 0.0, 1.0)
+        value = np.clip(self.centre + self.factor * (together - self.centre), 0.0, 1.0)
+        if not self.drawn:
+            return value
+        nearest = np.where(self.steps > 0, np.round(value * self.steps) / np.maximum(self.steps, 1), value)
+        return value + self.drawn * (nearest - value)
 
 
 def choose(parts: Floats, reference: Floats, answers: Floats) -> Mix:
     """The mix with the largest product of gains over a reference; the network as it is where none gains in both.
 
-    First weights of network and trees with their spread, then how far habits are followed besides, with theirs.
+    First weights of network and trees with their spread, then how far habits are followed besides, with theirs, then
+    how far estimates are drawn to the levels of rating scales, with theirs.
 
     Args:
         parts: (rows, items, PARTS) of held-back rows, in units of the span.
@@ -59,7 +72,10 @@ def choose(parts: Floats, reference: Floats, answers: Floats) -> Mix:
     """
     first = _best(parts, reference, answers, [(*shares, 0.0, 0.0) for shares in divided()], FACTORS, _product)
     followed = [(*first.weights[:-1], habit) for habit in FOLLOWED]
-    return _best(parts, reference, answers, followed, FACTORS, _product)
+    best = _best(parts, reference, answers, followed, FACTORS, _product)
+    if not best.steps.any():
+        return best
+    return _best(parts, reference, answers, [best.weights], FACTORS, _product, DRAWN)
 
 
 def choose_for_newcomers(parts: Floats, reference: Floats, answers: Floats) -> Mix:
@@ -69,6 +85,20 @@ def choose_for_newcomers(parts: Floats, reference: Floats, answers: Floats) -> M
     Arguments as in `choose`.
     """
     return _best(parts, reference, answers, [EQUAL], WIDE, _agreement_without_error)
+
+
+def steps_of(answers: Floats) -> Floats:
+    """How many equal steps the scale of each item has, by its answers in units of the span; 0 for a slider, (items,).
+
+    Items answered by yes or no count as sliders too: an estimate between the two is a share, and is meant.
+    """
+    out = np.zeros(answers.shape[1])
+    for item, column in enumerate(answers.T):
+        own = column[~np.isnan(column)]
+        fits = (n for n in range(1, MOST_STEPS + 1) if np.allclose(own * n, np.round(own * n), atol=1e-6))
+        steps = next(fits, 0) if len(own) >= FEWEST else 0
+        out[item] = steps if steps > 1 else 0
+    return out
 
 
 def divided(tenths: int = 10, parts: int = ESTIMATES) -> list[Weights]:
@@ -93,12 +123,14 @@ def _best(
     weights: Sequence[Weights],
     factors: Floats,
     worth: Callable[[float, float], float],
+    drawn: Sequence[float] = (0.0,),
 ) -> Mix:
     """The mix of most worth by what it gains in agreement and spares in error; the first, unspread, if none has any."""
     usual, centre = _agreement_and_error(reference, answers), parts[..., :ESTIMATES].mean((0, -1))
-    best, most = Mix(weights[0], 1.0, centre), 0.0
-    for factor, each in product(factors, weights):
-        mix = Mix(each, round(float(factor), 2), centre)
+    steps = steps_of(answers)
+    best, most = Mix(weights[0], 1.0, centre, steps), 0.0
+    for factor, each, far in product(factors, weights, drawn):
+        mix = Mix(each, round(float(factor), 2), centre, steps, far)
         agreement, error = _agreement_and_error(mix.of(parts), answers)
         gain = worth(agreement - usual[0], usual[1] - error)
         if gain > most:

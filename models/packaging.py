@@ -30,7 +30,7 @@ from models.settings import Settings
 from models.standardise import Standard
 from models.state_space import Population
 
-FORMAT = 4
+FORMAT = 5
 WEIGHTS, FIGURES, CONFIGURATION = "network.safetensors", "figures.safetensors", "model.json"
 
 
@@ -52,7 +52,7 @@ def save(model: MacroMicro, folder: Path) -> None:
         "participants": list(model.participants),
         "macro_people": model.macro_people,
         "members": 0 if model.network is None else len(model.network),
-        "mixes": {name: [mix.weights, mix.factor] for name, mix in model.mixes.items()},
+        "mixes": {name: [mix.weights, mix.factor, mix.drawn] for name, mix in model.mixes.items()},
         "unused": list(model.unused),
         "note": model.note,
         "curve": model.curve,
@@ -104,7 +104,8 @@ def load(folder: Path) -> MacroMicro:
         macro_people=told.get("macro_people", len(told["participants"])),
         forest=Forest(**{f.name: figures[f"forest.{f.name}"] for f in fields(Forest)}) if told["mixes"] else None,
         mixes={
-            n: Mix(tuple(weights), factor, figures[f"{n}.centre"]) for n, (weights, factor) in told["mixes"].items()
+            n: Mix(tuple(weights), factor, figures[f"{n}.centre"], figures[f"{n}.steps"], drawn)
+            for n, (weights, factor, drawn) in told["mixes"].items()
         },
         answered_until=figures.get("answered_until", np.full(len(told["participants"]), NEVER)),
         unused=tuple(told.get("unused", ())),
@@ -140,5 +141,6 @@ def _figures(model: MacroMicro) -> dict[str, Any]:
         out |= {f"{name}.below": interval.below, f"{name}.above": interval.above}
     if model.forest is not None:
         out |= {f"forest.{f.name}": getattr(model.forest, f.name) for f in fields(Forest)}
-        out |= {f"{name}.centre": mix.centre for name, mix in model.mixes.items()}
+        for name, mix in model.mixes.items():
+            out |= {f"{name}.centre": mix.centre, f"{name}.steps": mix.steps}
     return out

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.mix import EQUAL, FOLLOWED, PARTS, Mix, choose, choose_for_newcomers, divided
+from models.mix import EQUAL, FOLLOWED, PARTS, Mix, choose, choose_for_newcomers, divided, steps_of
 
 
 def parts(network: np.ndarray, trees: np.ndarray | None = None, habit: np.ndarray | None = None) -> np.ndarray:
@@ -24,12 +24,12 @@ def told() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def test_a_mix_of_one_part_leaves_it_as_it_is_and_a_habit_is_added() -> None:
     said = np.array([[[0.2, 0.6, 0.4, 0.8, 0.1], [0.9, 0.5, 0.1, 0.3, -0.2]]])
     none = np.zeros(2)
-    assert Mix((1.0, 0.0, 0.0, 0.0, 0.0), 1.0, none).of(said).tolist() == [[0.2, 0.9]]
-    assert Mix((0.0, 0.0, 1.0, 0.0, 0.0), 1.0, none).of(said).tolist() == [[0.4, 0.1]]
-    np.testing.assert_allclose(Mix((0.5, 0.5, 0.0, 0.0, 0.0), 1.0, none).of(said), [[0.4, 0.7]])
-    np.testing.assert_allclose(Mix((0.5, 0.5, 0.0, 0.0, 0.5), 1.0, none).of(said), [[0.45, 0.6]])
-    np.testing.assert_allclose(Mix(EQUAL, 1.0, none).of(said), [[0.5, 0.45]])
-    np.testing.assert_allclose(Mix((0.5, 0.5, 0.0, 0.0, 0.0), 2.0, np.full(2, 0.5)).of(said), [[0.3, 0.9]])
+    assert Mix((1.0, 0.0, 0.0, 0.0, 0.0), 1.0, none, none).of(said).tolist() == [[0.2, 0.9]]
+    assert Mix((0.0, 0.0, 1.0, 0.0, 0.0), 1.0, none, none).of(said).tolist() == [[0.4, 0.1]]
+    np.testing.assert_allclose(Mix((0.5, 0.5, 0.0, 0.0, 0.0), 1.0, none, none).of(said), [[0.4, 0.7]])
+    np.testing.assert_allclose(Mix((0.5, 0.5, 0.0, 0.0, 0.5), 1.0, none, none).of(said), [[0.45, 0.6]])
+    np.testing.assert_allclose(Mix(EQUAL, 1.0, none, none).of(said), [[0.5, 0.45]])
+    np.testing.assert_allclose(Mix((0.5, 0.5, 0.0, 0.0, 0.0), 2.0, np.full(2, 0.5), none).of(said), [[0.3, 0.9]])
 
 
 def test_weights_divide_the_whole_the_network_first() -> None:
@@ -94,3 +94,33 @@ def test_where_nothing_gains_in_both_the_network_is_left_as_it_is(
     level, answers, _ = told
     mix = choose(parts(np.full_like(level, 0.5)), answers, answers)
     assert (mix.weights, mix.factor) == ((1.0, 0.0, 0.0, 0.0, 0.0), 1.0)
+
+
+def test_a_scale_has_steps_where_answers_lie_on_few_levels() -> None:
+    random = np.random.default_rng(4)
+    seven, five = random.integers(0, 7, 400) / 6, random.choice([0.0, 0.25, 1.0], 400)
+    slider, yes = random.integers(0, 101, 400) / 100, random.integers(0, 2, 400).astype(float)
+    seldom = np.where(np.arange(400) < 20, seven, np.nan)
+    answers = np.stack([seven, five, slider, yes, seldom], -1)
+    answers[::3, 0] = np.nan
+    assert steps_of(answers).tolist() == [6, 4, 0, 0, 0]
+
+
+def test_estimates_are_drawn_to_the_levels_of_a_rating_scale_and_never_on_a_slider(
+    told: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> None:
+    level, answers, usual = told
+    rated = np.round(answers * 4) / 4
+    slider = np.where(np.arange(len(rated))[:, None] == 0, 0.123, rated)
+    drawn, free = (choose(parts(level), usual, some) for some in (rated, slider))
+    assert (drawn.steps.tolist(), free.steps.tolist(), free.drawn) == ([4], [0], 0.0)
+    assert drawn.drawn > 0
+    error = [np.abs(mix.of(parts(level)) - rated).mean() for mix in (drawn, free)]
+    assert error[0] < 0.97 * error[1]
+
+
+def test_estimates_are_drawn_as_far_as_asked_and_only_on_rating_scales() -> None:
+    said, steps = np.tile(np.array([[[0.3], [0.3]]]), len(PARTS)), np.array([4.0, 0.0])
+    for far, expected in ((1.0, 0.25), (0.5, 0.275)):
+        mix = Mix((1.0, 0.0, 0.0, 0.0, 0.0), 1.0, np.zeros(2), steps, far)
+        np.testing.assert_allclose(mix.of(said), [[expected, 0.3]])
