@@ -29,7 +29,7 @@ demo: $(READY)  ## Simulate a study, run a whole night on it, show the result an
 	@echo "Look around: make ui"
 
 # Tests run side by side; two that compute with all cores at once wait for each other for most of their time.
-test real: export OMP_NUM_THREADS = 1
+test: export OMP_NUM_THREADS = 1
 
 test: $(READY)  ## Run the tests
 	$(BIN)/python -m pytest -m "not line_real and not faults and not replay" --ignore tests/line/test_faults.py --ignore tests/line/test_killed.py -n auto --dist loadfile --no-loadscope-reorder

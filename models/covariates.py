@@ -38,16 +38,11 @@ class Covariates:
 
     def table(self, cohort: Cohort, missing: float = 0.0) -> Floats:
         """(rows, covariates); features that are not there are `missing`."""
-        columns = [_clock(cohort), _elapsed(cohort)[:, None]]
+        columns = [cohort.clock, _elapsed(cohort)[:, None]]
         for name, standard in self.standards.items():
             z, present = standardised(cohort.modalities[name], standard)
             columns += [np.where(present, z, missing), present.any(1, keepdims=True).astype(float)]
         return np.concatenate(columns, axis=1)
-
-
-def _clock(cohort: Cohort) -> Floats:
-    hour, week = 2 * np.pi * cohort.local_hour / 24, 2 * np.pi * ((cohort.day + 3) % 7) / 7
-    return np.stack([np.sin(hour), np.cos(hour), np.sin(2 * hour), np.cos(2 * hour), np.sin(week), np.cos(week)], -1)
 
 
 def _elapsed(cohort: Cohort) -> Floats:
