@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 
@@ -62,11 +63,17 @@ SHAPES: dict[str, Callable[[], Cohort]] = {
 def main() -> None:
     """One shape after the other."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("shapes", nargs="*", help=f"beginnings of: {'; '.join(SHAPES)}. All by default.")
-    asked = tuple(parser.parse_args().shapes) or ("",)
-    for name, shape in SHAPES.items():
-        if name.startswith(asked):
-            known(name, shape(), seed=0)
+    parser.add_argument("shapes", nargs="*", type=_shapes, help=f"beginnings of: {'; '.join(SHAPES)}; all by default")
+    for name in list(chain(*parser.parse_args().shapes)) or SHAPES:
+        known(name, SHAPES[name](), seed=0)
+
+
+def _shapes(beginning: str) -> list[str]:
+    names = [name for name in SHAPES if name.startswith(beginning)]
+    if not names:
+        message = f"no shape begins with {beginning!r}; there are {'; '.join(SHAPES)}"
+        raise argparse.ArgumentTypeError(message)
+    return names
 
 
 if __name__ == "__main__":

@@ -76,7 +76,8 @@ def known(name: str, cohort: Cohort, seed: int) -> None:
     model = fit(cohort.take(split.train), Settings(seed=seed))
     mixes = {view: (mix.weights, mix.factor, mix.drawn) for view, mix in model.mixes.items()}
     spent = time.process_time() - began
-    print(f"\n# {name}: {len(model.curve)} epochs, {spent:.0f} CPU s, weights of {PARTS} and spread: {mixes}")
+    print(f"\n# {name}: {len(model.curve)} epochs, {spent:.0f} CPU s")
+    print(f"weights of {PARTS}, spread, share drawn to levels: {mixes}")
     for nightly in (False, True):
         split = online(cohort, nightly=nightly)
         show(split.name, compare(predict_split(split, model, BASELINES), cohort), cohort)
