@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from assets import markdown
+from assets.raster import pixels
 from assets.tables import Table
 from assets.units import Report
 
@@ -35,7 +36,7 @@ def picture(figure: Figure, alt: str) -> dg.MarkdownMetadataValue:
     """
     for dpi in DPIS:
         data = io.BytesIO()
-        figure.savefig(data, format="png", dpi=dpi, bbox_inches="tight")
+        pixels(figure, dpi).save(data, format="PNG")
         text = f"![{alt}](data:image/png;base64,{base64.b64encode(data.getvalue()).decode()})"
         if len(text) < LARGEST_PICTURE:
             return dg.MetadataValue.md(text)

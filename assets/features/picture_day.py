@@ -10,14 +10,15 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from assets.features.eda import Stretch
 from assets.features.segments import Segment, Span, spans_of
+from assets.raster import pixels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,9 +72,8 @@ def png(figure: Figure, most_bytes: int | None = None) -> bytes:
     from PIL import Image
 
     for dpi in (DPI,) if most_bytes is None else SMALLER_DPIS:
-        drawn, packed = io.BytesIO(), io.BytesIO()
-        figure.savefig(drawn, format="png", dpi=dpi)
-        picture = Image.open(drawn).convert("RGB").quantize(255, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+        packed = io.BytesIO()
+        picture = pixels(figure, dpi).quantize(255, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
         picture.save(packed, format="PNG", optimize=True)
         if most_bytes is None or len(packed.getvalue()) <= most_bytes:
             break
@@ -206,7 +206,7 @@ def _responses(axes: Axes, day: DayFrames) -> None:
     _ground(axes, day, _window_spans(day.windows["eda"].filter(pl.col("coverage") > 0)))
     width = (rows["end_us"] - rows["time_us"]) / 3.6e9
     at = [_hours(day, t) for t in rows["time_us"]]
-    axes.bar(at, rows["scr_per_min"], width=width.to_list(), align="edge", color=WARM, alpha=0.75, linewidth=0)
+    _bars(axes, at, rows["scr_per_min"], width, color=WARM, alpha=0.75)
     axes.set_ylim(bottom=0)
     _name(axes, "SCR / min", "skin-conductance responses per window")
 
@@ -215,7 +215,7 @@ def _movement(axes: Axes, day: DayFrames) -> None:
     rows = day.minutes.with_columns(time=pl.from_epoch("time_us", "us"))
     _ground(axes, day, [(t, t + 60_000_000) for t in rows["time_us"].to_list()])
     moved = rows.filter(pl.col("enmo_mg").is_not_null())
-    axes.bar([_hours(day, t) for t in moved["time_us"]], moved["enmo_mg"], width=1 / 60, align="edge", color=PULSE)
+    _bars(axes, [_hours(day, t) for t in moved["time_us"]], moved["enmo_mg"], 1 / 60, color=PULSE)
     axes.set_ylim(0, max(50.0, float(moved["enmo_mg"].quantile(0.995) or 0)) * 1.25)
     _strip(axes, day, [(t, t + 60_000_000) for t in rows.filter(pl.col("worn") == False)["time_us"]])  # noqa: E712
     warm = axes.twinx()
@@ -321,6 +321,17 @@ def _signal(axes: Axes, day: DayFrames, at: Segment | Stretch, values: Samples, 
         return
     low, high = np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
     axes.fill_between(time, low, high, color=colour, linewidth=0.5)
+
+
+def _bars(axes: Axes, left: ArrayLike, height: ArrayLike, width: ArrayLike, **look: Any) -> None:
+    """Bars from zero as one shape: a day has 1,440 minutes, and as many shapes take seconds."""
+    from matplotlib.collections import PolyCollection
+
+    x, y, wide = np.broadcast_arrays(*(np.asarray(v, dtype=np.float64) for v in (left, height, width)))
+    zero = np.zeros_like(y)
+    corners = np.stack([x, zero, x, y, x + wide, y, x + wide, zero], -1).reshape(-1, 4, 2)
+    axes.add_collection(PolyCollection(list(corners), linewidth=0, **look))
+    axes.autoscale_view()
 
 
 def _steps(axes: Axes, day: DayFrames, rows: pl.DataFrame, name: str, colour: str) -> None:

@@ -54,7 +54,7 @@ def yield_picture(hours: pl.DataFrame, title: str, unit: str = "hours of usable 
     for participant, day, value in hours.select("participant", "date", "hours").iter_rows():
         if participant in rows and day in columns:
             grid[rows[participant], columns[day]] = value
-    figure = Figure(figsize=(2.5 + 0.18 * grid.shape[1], 1.4 + 0.18 * grid.shape[0]))
+    figure = Figure(figsize=(2.5 + 0.18 * grid.shape[1], 1.4 + 0.18 * grid.shape[0]), layout="constrained")
     axes = figure.subplots()
     image = axes.imshow(grid, aspect="auto", cmap="viridis", vmin=0, interpolation="nearest")
     axes.set_facecolor("0.9")

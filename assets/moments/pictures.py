@@ -27,7 +27,7 @@ def answers_picture(moments: pl.DataFrame) -> Figure:
     day = (counts["day"] - first_day).dt.total_days().to_numpy()
     grid = np.full((len(people), int(day.max()) + 1), np.nan)
     grid[people.search_sorted(counts["participant"]).to_numpy(), day] = counts["len"].to_numpy()
-    figure = Figure(figsize=(8, min(8.0, 1.2 + 0.18 * len(people))))
+    figure = Figure(figsize=(8, min(8.0, 1.2 + 0.18 * len(people))), layout="constrained")
     axes = figure.add_subplot()
     axes.set_facecolor("#f2f2f2")
     shown = axes.imshow(grid, aspect="auto", interpolation="nearest", cmap="viridis", vmin=0)
