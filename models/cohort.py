@@ -56,15 +56,6 @@ class Modality:
         """These rows only."""
         return Modality(self.names, self.values[rows], self.past_mean[rows], self.past_sd[rows], self.past_n[rows])
 
-    def spread(self, rows: Ints, count: int) -> Modality:
-        """These as some of `count` rows, in which the others have nothing measured."""
-        laid = {name: np.full((count, len(self.names)), np.nan) for name in ("values", "past_mean", "past_sd")}
-        for name, whole in laid.items():
-            whole[rows] = getattr(self, name)
-        past_n = np.zeros(count, dtype=np.int64)
-        past_n[rows] = self.past_n
-        return Modality(self.names, **laid, past_n=past_n)
-
     def masked(self, rows: Mask) -> Modality:
         """The same with the modality missing on some rows; what the person's past said of it stays."""
         return replace(self, values=np.where(rows[:, None], np.nan, self.values))

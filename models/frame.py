@@ -12,7 +12,7 @@ the estimate by, in scale units. MLflow's side of it is `models/pyfunc.py`, that
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -179,6 +179,14 @@ def unfold(asked: Asked, items: Sequence[Item], features: Mapping[str, Sequence[
         message = "two answers of past_age_h of one row are of one time; each must be unique"
         raise CohortError(message)
     nothing = np.full((len(rows), len(items)), np.nan)
+    last = np.cumsum(count + 1) - 1
+
+    def measured(names: Sequence[str]) -> Floats:
+        """Body and voice of the rows asked, (rows of the cohort, names): the past brings answers alone."""
+        laid = np.full((len(person), len(names)), np.nan)
+        laid[last] = asked.numbers(names)
+        return laid
+
     cohort = Cohort(
         items=tuple(items),
         participants=tuple(map(str, asked.column("participant"))),
@@ -187,13 +195,9 @@ def unfold(asked: Asked, items: Sequence[Item], features: Mapping[str, Sequence[
         day=np.r_[day[whose] + back, day][order],
         local_hour=np.r_[clock - np.floor(clock / DAY_H) * DAY_H, hour][order],
         answers=np.concatenate([np.stack(past, -1), nothing])[order],
-        modalities={},
+        modalities=modalities_of(measured, features),
     )
-    last = np.cumsum(count + 1) - 1
-    # The past brings answers alone, so that body and voice are laid out for the rows asked only.
-    measured = modalities_of(asked.numbers, features).items()
-    spread = {name: modality.spread(last, len(cohort)) for name, modality in measured}
-    return replace(cohort, modalities=spread), last, nightly
+    return cohort, last, nightly
 
 
 def _lists(asked: Asked, names: Sequence[str]) -> tuple[Ints, list[Floats]]:
@@ -201,9 +205,9 @@ def _lists(asked: Asked, names: Sequence[str]) -> tuple[Ints, list[Floats]]:
     sizes, out = [], []
     for name in names:
         try:
-            each = [() if values is None else values for values in asked.column(name)]
+            each = [_numbers(values) for values in asked.column(name)]
             sizes.append(np.array([len(values) for values in each], dtype=np.int64))
-            out.append(np.concatenate([(), *each], dtype=np.float64, casting="unsafe"))
+            out.append(np.concatenate([(), *each]))
         except (TypeError, ValueError) as error:
             message = f"{name} must hold a list of numbers in every row"
             raise CohortError(message) from error
@@ -212,6 +216,15 @@ def _lists(asked: Asked, names: Sequence[str]) -> tuple[Ints, list[Floats]]:
         message = f"{', '.join(wrong)} must be as long as {names[0]} in every row (NaN where an item was not answered)"
         raise CohortError(message)
     return sizes[0], out
+
+
+def _numbers(values: Any) -> Floats:
+    """A list of numbers, NaN in place of None; no list at all holds none. A text is no number, whatever it says."""
+    given = np.asarray(() if values is None else values)
+    if given.ndim != 1 or (given.dtype.kind in "SUO" and any(isinstance(v, str) for v in given)):
+        message = "no list of numbers"
+        raise TypeError(message)
+    return given.astype(np.float64)
 
 
 def _within_scale(item: Item, past: Floats) -> None:

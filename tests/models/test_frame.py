@@ -123,6 +123,7 @@ def test_the_day_may_be_a_date_a_datetime_or_text(day: object) -> None:
         (asked(past_age_h=[2.0, 2.0]), "two answers of past_age_h of one row are of one time"),
         (asked(past_happy=3.0), "past_happy must hold a list of numbers"),
         (asked(past_happy=["much", "little"]), "past_happy must hold a list of numbers"),
+        (asked(past_happy=["40", "60"]), "past_happy must hold a list of numbers"),
         (asked(time_us=None), "time_us must be a number"),
         (asked(local_hour=float("nan")), "local_hour must be a number"),
         (asked(local_hour=30.0), "local_hour must be an hour of the wall clock"),

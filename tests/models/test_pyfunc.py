@@ -118,6 +118,20 @@ def test_a_row_with_any_modality_missing_is_answered_whether_its_columns_are_emp
     np.testing.assert_allclose(champion.predict(whole)["value"], said[2], atol=1e-6)  # type: ignore[attr-defined]
 
 
+def test_past_answers_may_be_whole_and_an_item_without_one_may_be_none(
+    learnt: tuple[MacroMicro, Cohort], champion: object
+) -> None:
+    frame, _ = last_rows(*learnt)
+    names = [f"past_{item.name}" for item in learnt[1].items]
+    plain = frame.iloc[:1].copy()
+    for name in names:
+        plain[name] = [np.append(np.round(plain[name].iloc[0][:-1]), np.nan)]
+    wanted = champion.predict(plain)["value"]  # type: ignore[attr-defined]
+    for name in names:
+        plain[name] = [[None if np.isnan(v) else int(v) for v in plain[name].iloc[0]]]
+    assert champion.predict(plain)["value"].to_list() == wanted.to_list()  # type: ignore[attr-defined]
+
+
 def test_the_signature_tells_what_comes_back_and_what_may_be_asked(champion: object) -> None:
     signature = champion.metadata.signature  # type: ignore[attr-defined]
     said = {c.name: c.required for c in signature.outputs}
