@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -90,6 +91,20 @@ def differing(one: dict[str, str], other: dict[str, str]) -> list[str]:
     return sorted(path for path in one.keys() | other.keys() if one.get(path) != other.get(path))
 
 
+def run_and_kill(home: Path, stage: str) -> bool:
+    """Start a night and SIGKILL it and its workers the moment a file of this stage appears anew; whether it did."""
+    before = _present(home, stage)
+    command = [sys.executable, "-m", "pipeline.cli", "--home", str(home), "run"]
+    night = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    while night.poll() is None:
+        if _present(home, stage) - before:
+            os.killpg(night.pid, signal.SIGKILL)
+            night.wait()
+            return True
+        time.sleep(0.01)
+    return False
+
+
 def settle(path: Path) -> None:
     """Make a file look as if it had lain there for an hour."""
     old = time.time() - 3600
@@ -133,3 +148,11 @@ def _speakers(folder: Path) -> list[list[Path]]:
         by_speaker.setdefault(path.name.split("_")[0], []).append(path)
     first = [clips[:2] for clips in by_speaker.values()]
     return (first + [clips[2:4] for clips in by_speaker.values()])[: len(SESSIONS)]
+
+
+def _present(home: Path, stage: str) -> set[Path]:
+    """Files of a stage; a folder that the night removes while it is listed holds none."""
+    try:
+        return set(home.glob(stage))
+    except FileNotFoundError:
+        return set()

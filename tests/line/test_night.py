@@ -1,5 +1,7 @@
-"""Nights of a small simulated study through the command line: first, idle, one new dump, a broken one."""
+"""Nights of a small simulated study by the command line: first, idle, one new dump, a broken one, killed; its users."""
 
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,9 +13,11 @@ import pytest
 
 from assets.lake import Lake
 from assets.tables import PREDICTIONS
-from tests.line.studies import differing, macromicro, macromicro_json, tree_hash
+from tests.line.studies import differing, macromicro, macromicro_json, run_and_kill, tree_hash
 
 pytestmark = pytest.mark.timeout(600)
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "using-the-model.md"
 
 
 @pytest.fixture
@@ -65,6 +69,23 @@ def test_a_broken_dump_is_quarantined_and_the_rest_goes_on(after_first_night: Pa
     assert refused[0]["reason"]
 
 
+def test_nights_killed_while_they_read_compute_register_and_estimate_end_with_the_same_lake(
+    simulated: Path, first_night: Path, tmp_path: Path
+) -> None:  # at every stage: tests/line/test_killed.py
+    home = tmp_path / "home"
+    shutil.copytree(simulated, home)
+    for stage in (
+        "lake/signals/*/*/part.parquet",
+        "lake/ledger/acoustic/*.json",
+        "mlflow/artifacts/**/MLmodel",
+        "lake/predictions/*/*/part.parquet",
+    ):
+        assert run_and_kill(home, stage), stage
+    macromicro(home, "run")
+    assert differing(tree_hash(home / "lake"), tree_hash(first_night / "lake")) == []
+    assert macromicro_json(home, "status")["champion"]["version"] == 1
+
+
 def test_plain_mlflow_gives_the_same_numbers_as_predict(first_night: Path, tmp_path: Path) -> None:
     told = macromicro_json(first_night, "predict", "P001", "--frame", str(tmp_path / "frame.parquet"))
     script = (
@@ -78,3 +99,15 @@ def test_plain_mlflow_gives_the_same_numbers_as_predict(first_night: Path, tmp_p
     plain = pl.read_parquet(tmp_path / "out.parquet")
     by_item = dict(zip(plain["item"], plain["value"], strict=True))
     assert by_item == pytest.approx({i["item"]: i["value"] for i in told["items"]}, abs=1e-6)
+
+
+def test_the_example_of_the_docs_is_run_as_it_stands_and_prints_estimates(first_night: Path, tmp_path: Path) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", EXAMPLE.read_text(), flags=re.DOTALL)
+    more = "assert list(estimates['item']) == items and len(items) == 9\nassert not estimates['known_person'].any()\n"
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{first_night}/mlflow/mlflow.db"}
+    done = subprocess.run(
+        [sys.executable, "-c", code + more],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "gloomy" in done.stdout
