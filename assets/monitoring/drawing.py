@@ -74,11 +74,14 @@ def inline(figure: Figure, alt: str) -> str:
         alt: what it shows, for readers who cannot see it.
     """
     import matplotlib as mpl
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     data = io.StringIO()
+    figure.set_dpi(100)
     # The salt names clip paths and markers, so that several drawings on one page do not share them.
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": alt, "font.family": "sans-serif"}):
-        figure.savefig(data, format="svg", dpi=100, metadata={"Date": None, "Creator": None})
+        # Not by `savefig`, which draws twice.
+        FigureCanvasSVG(figure).print_svg(data, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
     svg = data.getvalue()
     svg = svg[svg.index("<svg") :]
     for field, colour in zip(fields(AS_VARIABLES), astuple(AS_VARIABLES), strict=True):
