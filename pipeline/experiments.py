@@ -1,8 +1,8 @@
-"""What `macromicro evaluate` does and shows beyond the night's table: other protocols, and the paper's grid."""
+"""What `macromicro evaluate` does and shows beyond the night's table: other protocols, seeds, a control, the grid."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,19 +14,36 @@ from rich.table import Table
 
 from assets.study import Home, Study
 from pipeline.lock import lock
+from pipeline.summary import NIGHTLY
 
-TITLES = {
+TITLES = NIGHTLY | {
     "P1": "P1: the last fifth of each person's answers, none of which is seen",
     "P3": "P3: people never trained on, after their first {} answers",
 }
+FIGURES = (
+    ("pooled CCC", ("pooled_ccc",), 3, 1),
+    ("MAE", ("mae",), 2, 1),
+    ("lift over EWMA, % of scale", ("lift_over_ewma", "mean"), 2, 100),
+)
+"""Of several seeds: heading, where in a model's figures, digits, and times what."""
+ABOVE = 0.02  # pooled CCC by which chance alone may lift a model over the personal mean
 
 
-def protocols(home: Home, study: Study, asked: Sequence[str], console: Console) -> dict[str, dict[str, Any]]:
-    """The tables of some protocols, those that no night makes with a progress bar."""
-    from assets.learning.asked import protocol_tables
+def protocols(
+    home: Home, study: Study, asked: Sequence[str], console: Console, *, seeds: int = 1, permuted: bool = False
+) -> list[dict[str, dict[str, Any]]]:
+    """The tables of some protocols, those that no night makes with a progress bar; for each seed, the study's first."""
+    from assets.learning.asked import Variant, protocol_tables
 
+    found = []
     with lock(home, "macromicro evaluate"), bar(console) as progress:
-        return protocol_tables(home, study, asked, progress)
+        for more in range(seeds):
+
+            def say(text: str, share: float, more: int = more) -> None:
+                progress(f"seed {more + 1} of {seeds}, {text}" if seeds > 1 else text, (more + share) / seeds)
+
+            found.append(protocol_tables(home, study, asked, say, Variant(more, permuted)))
+    return found
 
 
 def grid(home: Home, study: Study, name: str, console: Console) -> list[dict[str, Any]]:
@@ -42,9 +59,58 @@ def grid(home: Home, study: Study, name: str, console: Console) -> list[dict[str
         return run_grid(home, study, name, material, progress).rows
 
 
-def titled(tables: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Tables under titles that say what a protocol is; those of the night have theirs already."""
-    return {TITLES.get(p.split(" k=")[0], p).format(p.split("=")[-1]): table for p, table in tables.items()}
+def titled(tables: Mapping[str, dict[str, Any]], *, permuted: bool = False) -> dict[str, dict[str, Any]]:
+    """Tables under titles that say what a protocol is, and whether it is the control."""
+    after = "; answers in random order" if permuted else ""
+    return {TITLES[p.split(" k=")[0]].format(p.split("=")[-1]) + after: table for p, table in tables.items()}
+
+
+def show_seeds(console: Console, found: Sequence[Mapping[str, Mapping[str, Any]]]) -> None:
+    """How far tables of several seeds lie apart: each figure's mean, lowest and highest, one table a protocol."""
+    for protocol in found[0]:
+        title = f"{protocol}; {len(found)} seeds, mean (lowest … highest)"
+        shown = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
+        for name in ("model", *(name for name, *_ in FIGURES)):
+            shown.add_column(name, justify="left" if name == "model" else "right")
+        models = sorted(found[0][protocol], key=lambda m: -(found[0][protocol][m]["pooled_ccc"] or 0))
+        for model in models:
+            cells = [
+                _spread([_at(each[protocol][model], path) for each in found], digits, times)
+                for _, path, digits, times in FIGURES
+            ]
+            shown.add_row(model.replace("_", " "), *cells, style="bold" if model == "macro_micro" else "")
+        console.print(shown)
+
+
+def show_control(console: Console, tables: Mapping[str, Mapping[str, Any]]) -> None:
+    """Whether the model falls to the personal mean once answers stand in random order."""
+    for protocol, table in tables.items():
+        ours, mean = (table.get(m, {}).get("pooled_ccc") for m in ("macro_micro", "personal_mean"))
+        if ours is None or mean is None:
+            continue
+        fine = ours <= mean + ABOVE
+        told = "as it must be" if fine else "above it: something is seen that may not be, or there are few answers"
+        console.print(
+            f"{protocol}: macro micro {ours:.3f}, personal mean {mean:.3f}; {told}.",
+            style="" if fine else "bold red",
+            highlight=False,
+        )
+
+
+def _at(figures: Any, path: Sequence[str]) -> float | None:
+    for name in path:
+        figures = None if figures is None else figures.get(name)
+    return None if figures is None else float(figures)
+
+
+def _spread(values: Sequence[float | None], digits: int, times: float) -> str:
+    from assets.learning.honest_table import NOTHING, number
+
+    known = [times * v for v in values if v is not None]
+    if len(known) < len(values):
+        return NOTHING
+    mean, low, high = (number(v, digits) for v in (sum(known) / len(known), min(known), max(known)))
+    return mean if low == high else f"{mean} ({low} … {high})"
 
 
 def show_grid(console: Console, rows: Sequence[dict[str, Any]]) -> None:

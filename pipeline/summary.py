@@ -105,7 +105,7 @@ def show_evaluation(console: Console, table: Mapping[str, Mapping[str, Mapping[s
     """Models and baselines side by side, one table a protocol, best pooled CCC first."""
     for protocol, by_model in table.items():
         lines = rows(by_model)
-        for part, title in ((AGREEMENT, _TITLES.get(protocol, protocol)), (ERROR, None)):
+        for part, title in ((AGREEMENT, NIGHTLY.get(protocol, protocol)), (ERROR, None)):
             shown = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", padding=0)
             for place in part:
                 # The heading takes the lines, so that figures stay with their intervals on one.
@@ -149,7 +149,7 @@ def _show_without(console: Console, without: Mapping[str, Mapping[str, Any]]) ->
     )
 
 
-_TITLES = {
+NIGHTLY = {
     "P2": "P2: each later answer from everything before it",
     "P2N": "P2N: each later answer from what was known the evening before",
 }

@@ -57,12 +57,20 @@ def predict(
 
 def evaluate(
     context: typer.Context,
+    *,
     json: Annotated[
-        Path | None, typer.Option(help="Write the table to this file as JSON: protocol, model, figure.")
+        Path | None,
+        typer.Option(help="Write the table to this file as JSON: protocol, model, figure; of several seeds a list."),
     ] = None,
     protocol: Annotated[
         list[Protocol] | None, typer.Option(help="Which protocol; may be given several times.", show_default="P2 P2N")
     ] = None,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Fit with so many seeds, and show how far the figures lie apart.")
+    ] = 1,
+    permuted: Annotated[
+        bool, typer.Option("--permuted", help="A control: each person's answers in random order.")
+    ] = False,
     grid: Annotated[Grid | None, typer.Option(help="Run the paper's grid instead, or a small part of it.")] = None,
 ) -> None:
     """Show how good the model is beside every baseline, by protocol.
@@ -71,8 +79,9 @@ def evaluate(
 
     P2: every later answer from everything strictly before it. P2N: from what was known at the end of the day before.
     Both come from the last night. P1 (the last fifth unseen) and P3 (new people after 0 to 28 answers) are computed
-    when asked for, which takes as long as a night's training, or five of them. --grid takes minutes to hours and goes
-    on where it stopped.
+    when asked for, which takes as long as a night's training, or five of them; so does each further seed, and
+    --permuted, after which nothing is left to find but each person's mean. What was computed is kept until answers,
+    settings or code change. --grid takes minutes to hours and goes on where it stopped.
     """
     from assets.learning.evaluation import read_evaluation
     from pipeline import experiments
@@ -80,17 +89,23 @@ def evaluate(
 
     chosen = options(context)
     study = chosen.home.study()
-    if grid is not None and protocol:
-        message = "--grid is judged under P1 alone; give --grid or --protocol, not both"
+    if grid is not None and (protocol or seeds > 1 or permuted):
+        message = "--grid is judged under P1 alone, with seeds of its own; give --grid or the other options, not both"
         raise typer.BadParameter(message)
     if grid is not None:
         rows = experiments.grid(chosen.home, study, grid.value, chosen.console)
         experiments.show_grid(chosen.console, rows)
         found: object = rows
-    elif protocol:
-        table = experiments.protocols(chosen.home, study, [p.value for p in protocol], chosen.console)
-        show_evaluation(chosen.console, experiments.titled(table))
-        found = table
+    elif protocol or seeds > 1 or permuted:
+        asked = [p.value for p in protocol or (Protocol.P2, Protocol.P2N)]
+        tables = experiments.protocols(chosen.home, study, asked, chosen.console, seeds=seeds, permuted=permuted)
+        found = tables if seeds > 1 else tables[0]
+        if seeds > 1:
+            experiments.show_seeds(chosen.console, [experiments.titled(t, permuted=permuted) for t in tables])
+        else:
+            show_evaluation(chosen.console, experiments.titled(tables[0], permuted=permuted))
+        if permuted:
+            experiments.show_control(chosen.console, tables[0])
     else:
         found = table = read_evaluation(chosen.home)
         show_evaluation(chosen.console, table)

@@ -166,6 +166,22 @@ def test_the_evaluation_is_a_table_by_protocol_model_and_figure(labelled: tuple[
     assert {"pooled_ccc", "mae"} <= set(table["P2"]["ewma"])
 
 
+def test_other_seeds_and_the_control_are_shown_as_such_and_written_one_by_one(
+    labelled: tuple[Path, str], tmp_path: Path
+) -> None:
+    told = " ".join(
+        say(labelled[0], "evaluate", "--seeds", "2", "--permuted", "--json", str(tmp_path / "two.json")).split()
+    )
+    assert "answers in random order; 2 seeds, mean (lowest … highest)" in told
+    assert "P2N: macro micro" in told
+    two = json.loads((tmp_path / "two.json").read_text())
+    assert [set(tables) for tables in two] == [{"P2", "P2N"}] * 2
+    first, second = (tables["P2"]["personal_mean"]["pooled_ccc"] for tables in two)
+    assert first != second  # each seed has an order of its own
+    say(labelled[0], "evaluate", "--permuted", "--protocol", "P2", "--json", str(tmp_path / "one.json"))
+    assert json.loads((tmp_path / "one.json").read_text()) == {"P2": two[0]["P2"]}
+
+
 def test_the_settings_that_init_writes_are_those_it_was_given(made: Home) -> None:
     assert read_study(made.study_file).timezone == "Europe/Berlin"
 
@@ -184,9 +200,10 @@ def test_help_teaches_with_an_example_for_every_command() -> None:
 
 
 def test_a_grid_is_judged_under_its_own_protocol_alone(made: Home) -> None:
-    said = RUNNER.invoke(app, ["--home", str(made.root), "evaluate", "--grid", "small", "--protocol", "P3"])
-    assert said.exit_code == 2
-    assert "not both" in said.output
+    for other in (["--protocol", "P3"], ["--seeds", "2"], ["--permuted"]):
+        said = RUNNER.invoke(app, ["--home", str(made.root), "evaluate", "--grid", "small", *other])
+        assert said.exit_code == 2
+        assert "not both" in said.output
 
 
 def test_help_answers_at_once() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -10,17 +11,20 @@ import pytest
 from typer.testing import CliRunner
 
 from assets.lake import Lake
-from assets.learning.asked import protocol_tables
+from assets.learning.asked import Variant, protocol_tables
 from assets.learning.grid import load_material, run_grid
 from assets.learning.grid_assets import assets
 from assets.learning.grid_pages import BEGIN, END, page_section, summary
+from assets.learning.work import settings_of
 from assets.moments.unit import refresh_moments
 from assets.study import Home
 from models import newcomers
 from models.baselines import BASELINES
 from models.errors import ModelError
+from models.evaluation import Evaluation
 from models.paper import design
 from models.registry import Registry
+from models.settings import Settings
 from pipeline.cli import app
 from tests.assets.learning.studies import fill, study_of
 from tests.models.registries import prepare
@@ -127,6 +131,23 @@ def test_the_command_shows_the_grid_and_protocols_that_no_night_makes(home: Home
     assert set(tables) == {"P1", "P3 k=0", "P3 k=7"}
     assert tables["P3 k=0"]["global_mean"]["answers"] == 4 * 2 * 2
     assert protocol_tables(home, home.study(), ["P1", "P3"]) == tables
+
+
+def test_another_seed_is_another_fit_that_serves_both_nightly_protocols_and_is_kept(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def evaluated(_cohort: object, settings: Settings, protocols: Sequence[str], **_: object) -> Evaluation:
+        asked.append((settings.seed, tuple(protocols)))
+        return Evaluation({p: {"macro_micro": {"seed": settings.seed}} for p in protocols}, {})
+
+    monkeypatch.setattr("models.evaluation.evaluate", evaluated)
+    seed = settings_of(home.study()).seed + 3
+    for protocol in ("P2N", "P2", "P2N"):
+        tables = protocol_tables(home, home.study(), [protocol], variant=Variant(more=3))
+        assert tables == {protocol: {"macro_micro": {"seed": seed}}}
+    assert asked == [(seed, ("P2", "P2N"))]
 
 
 def test_an_unknown_protocol_and_a_home_without_answers_are_refused(home: Home, tmp_path: Path) -> None:
