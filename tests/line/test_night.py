@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import polars as pl
@@ -41,9 +40,8 @@ def test_the_inbox_is_as_it_was(simulated: Path, first_night: Path) -> None:
 
 
 def test_a_second_run_with_nothing_new_does_nothing_and_says_so(after_first_night: Path) -> None:
-    before, started = tree_hash(after_first_night / "lake"), time.monotonic()
+    before = tree_hash(after_first_night / "lake")
     said = macromicro(after_first_night, "run")
-    assert time.monotonic() - started < 15
     assert "nothing new" in said.lower()
     assert differing(tree_hash(after_first_night / "lake"), before) == []
 
@@ -69,18 +67,13 @@ def test_a_broken_dump_is_quarantined_and_the_rest_goes_on(after_first_night: Pa
     assert refused[0]["reason"]
 
 
-def test_nights_killed_while_they_read_compute_register_and_estimate_end_with_the_same_lake(
+def test_nights_killed_while_they_compute_and_while_they_register_end_with_the_same_lake(
     simulated: Path, first_night: Path, tmp_path: Path
 ) -> None:  # at every stage: tests/line/test_killed.py
     home = tmp_path / "home"
     shutil.copytree(simulated, home)
-    for stage in (
-        "lake/signals/*/*/part.parquet",
-        "lake/ledger/acoustic/*.json",
-        "mlflow/artifacts/**/MLmodel",
-        "lake/predictions/*/*/part.parquet",
-    ):
-        assert run_and_kill(home, stage), stage
+    assert run_and_kill(home, "lake/hrv/*/*/part.parquet")
+    assert run_and_kill(home, "mlflow/artifacts/**/MLmodel")
     macromicro(home, "run")
     assert differing(tree_hash(home / "lake"), tree_hash(first_night / "lake")) == []
     assert macromicro_json(home, "status")["champion"]["version"] == 1
@@ -110,4 +103,4 @@ def test_the_example_of_the_docs_is_run_as_it_stands_and_prints_estimates(first_
         cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "gloomy" in done.stdout
+    assert done.stdout.count("somebody-new") >= 2  # the estimates, and again with what moved them

@@ -206,8 +206,9 @@ def test_a_grid_is_judged_under_its_own_protocol_alone(made: Home) -> None:
         assert "not both" in said.output
 
 
-def test_help_answers_at_once() -> None:
-    script = "import resource, pipeline.cli as c\ntry: c.app(['--help'])\nexcept SystemExit: pass\n"
-    script += "print(resource.getrusage(resource.RUSAGE_SELF).ru_utime)"
+def test_help_waits_for_no_library_that_takes_its_time() -> None:
+    slow = ("dagster", "matplotlib", "mlflow", "neurokit2", "opensmile", "pandas", "scipy", "sklearn", "torch")
+    script = "import sys, pipeline.cli as c\ntry: c.app(['--help'])\nexcept SystemExit: pass\n"
+    script += f"print([m for m in {slow} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert float(done.stdout.splitlines()[-1]) < 1.0
+    assert done.stdout.splitlines()[-1] == "[]"
