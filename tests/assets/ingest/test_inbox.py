@@ -1,8 +1,6 @@
 import os
 from pathlib import Path
 
-import pytest
-
 from assets.ingest.identity import identity
 from assets.ingest.inbox import scan
 from assets.study import Study
