@@ -12,12 +12,11 @@ DEMO   ?= home/demo
 help:  ## Show what there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-# Python compiles a module when it is first used: compiling all that is installed would take two minutes.
 $(READY): requirements.lock pyproject.toml
 	@echo "Making the environment in $(VENV); the first time this takes some minutes."
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13)) and print("macromicro needs Python 3.11 to 3.13")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --disable-pip-version-check --no-compile --progress-bar on -r requirements.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -r requirements.lock
 	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(READY)
 
