@@ -23,7 +23,7 @@ TITLES = NIGHTLY | {
 FIGURES = (
     ("pooled CCC", ("pooled_ccc",), 3, 1),
     ("MAE", ("mae",), 2, 1),
-    ("lift over EWMA, % of scale", ("lift_over_ewma", "mean"), 2, 100),
+    ("lift over EWMA,\n% of scale", ("lift_over_ewma", "mean"), 2, 100),
 )
 """Of several seeds: heading, where in a model's figures, digits, and times what."""
 ABOVE = 0.02  # pooled CCC by which chance alone may lift a model over the personal mean
@@ -69,9 +69,9 @@ def show_seeds(console: Console, found: Sequence[Mapping[str, Mapping[str, Any]]
     """How far tables of several seeds lie apart: each figure's mean, lowest and highest, one table a protocol."""
     for protocol in found[0]:
         title = f"{protocol}; {len(found)} seeds, mean (lowest … highest)"
-        shown = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
+        shown = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", padding=0, show_edge=False)
         for name in ("model", *(name for name, *_ in FIGURES)):
-            shown.add_column(name, justify="left" if name == "model" else "right")
+            shown.add_column(name, justify="left" if name == "model" else "right", no_wrap=True)
         models = sorted(found[0][protocol], key=lambda m: -(found[0][protocol][m]["pooled_ccc"] or 0))
         for model in models:
             cells = [
@@ -82,10 +82,10 @@ def show_seeds(console: Console, found: Sequence[Mapping[str, Mapping[str, Any]]
         console.print(shown)
 
 
-def show_control(console: Console, tables: Mapping[str, Mapping[str, Any]]) -> None:
-    """Whether the model falls to the personal mean once answers stand in random order."""
-    for protocol, table in tables.items():
-        ours, mean = (table.get(m, {}).get("pooled_ccc") for m in ("macro_micro", "personal_mean"))
+def show_control(console: Console, found: Sequence[Mapping[str, Mapping[str, Any]]]) -> None:
+    """Whether the model falls to the personal mean once answers stand in random order; of several seeds their mean."""
+    for protocol in found[0]:
+        ours, mean = (_mean(found, protocol, model) for model in ("macro_micro", "personal_mean"))
         if ours is None or mean is None:
             continue
         fine = ours <= mean + ABOVE
@@ -95,6 +95,12 @@ def show_control(console: Console, tables: Mapping[str, Mapping[str, Any]]) -> N
             style="" if fine else "bold red",
             highlight=False,
         )
+
+
+def _mean(found: Sequence[Mapping[str, Mapping[str, Any]]], protocol: str, model: str) -> float | None:
+    """Mean CCC of a model over seeds; None where one of them has none."""
+    known = [_at(each[protocol].get(model), ("pooled_ccc",)) for each in found]
+    return None if None in known else sum(filter(None, known)) / len(known)
 
 
 def _at(figures: Any, path: Sequence[str]) -> float | None:

@@ -105,7 +105,7 @@ def evaluate(
         else:
             show_evaluation(chosen.console, experiments.titled(tables[0], permuted=permuted))
         if permuted:
-            experiments.show_control(chosen.console, tables[0])
+            experiments.show_control(chosen.console, tables)
     else:
         found = table = read_evaluation(chosen.home)
         show_evaluation(chosen.console, table)
