@@ -80,6 +80,7 @@ def show_seeds(console: Console, found: Sequence[Mapping[str, Mapping[str, Any]]
             ]
             shown.add_row(model.replace("_", " "), *cells, style="bold" if model == "macro_micro" else "")
         console.print(shown)
+        console.print()
 
 
 def show_control(console: Console, found: Sequence[Mapping[str, Mapping[str, Any]]]) -> None:
