@@ -29,14 +29,14 @@ def signature(items: Sequence[Item], features: Mapping[str, Sequence[str]]) -> M
     """MLflow's signature of the frame and of what comes back; feature columns and what moved estimates are optional."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
-    from mlflow.types.schema import AnyType, Array
+    from mlflow.types.schema import AnyType
 
     plain = {"participant": DataType.string, "time_us": DataType.long, "day": DataType.datetime}
     asked: list[ColSpec | TensorSpec] = [ColSpec(kind, name) for name, kind in plain.items()]
     asked.append(ColSpec(DataType.double, "local_hour"))
-    # Of numbers, which `models/frame.py` sees to: MLflow takes longer to look at a list than the model at what it says.
-    numbers = Array(AnyType())  # type: ignore[no-untyped-call]
-    lists = [ColSpec(numbers, name) for name in ("past_age_h", *(f"past_{i.name}" for i in items))]
+    # Of numbers, which `models/frame.py` sees to: of many people MLflow's look at them takes as long as the estimates.
+    any_list = AnyType()  # type: ignore[no-untyped-call]
+    lists = [ColSpec(any_list, name) for name in ("past_age_h", *(f"past_{i.name}" for i in items))]
     # A count may be whole or, where others of the frame are missing, a number with NaN: MLflow knows no type for both.
     count = AnyType()  # type: ignore[no-untyped-call]
     optional = [
