@@ -35,12 +35,11 @@ def signature(items: Sequence[Item], features: Mapping[str, Sequence[str]]) -> M
     asked: list[ColSpec | TensorSpec] = [ColSpec(kind, name) for name, kind in plain.items()]
     asked.append(ColSpec(DataType.double, "local_hour"))
     # Of numbers, which `models/frame.py` sees to: of many people MLflow's look at them takes as long as the estimates.
-    any_list = AnyType()  # type: ignore[no-untyped-call]
-    lists = [ColSpec(any_list, name) for name in ("past_age_h", *(f"past_{i.name}" for i in items))]
+    anything = AnyType()  # type: ignore[no-untyped-call]
+    lists = [ColSpec(anything, name) for name in ("past_age_h", *(f"past_{i.name}" for i in items))]
     # A count may be whole or, where others of the frame are missing, a number with NaN: MLflow knows no type for both.
-    count = AnyType()  # type: ignore[no-untyped-call]
     optional = [
-        ColSpec(count if name.endswith(".past_n") else DataType.double, name, required=False)
+        ColSpec(anything if name.endswith(".past_n") else DataType.double, name, required=False)
         for name in feature_columns(features)
     ]
     nightly = ColSpec(DataType.boolean, "nightly", required=False)

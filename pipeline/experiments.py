@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from assets.learning.honest_table import NOTHING, leaves, number
 from assets.study import Home, Study
 from pipeline.lock import lock
 from pipeline.summary import NIGHTLY
@@ -21,11 +22,11 @@ TITLES = NIGHTLY | {
     "P3": "P3: people never trained on, after their first {} answers",
 }
 FIGURES = (
-    ("pooled CCC", ("pooled_ccc",), 3, 1),
-    ("MAE", ("mae",), 2, 1),
-    ("lift over EWMA,\n% of scale", ("lift_over_ewma", "mean"), 2, 100),
+    ("pooled CCC", "pooled_ccc", 3, 1),
+    ("MAE", "mae", 2, 1),
+    ("lift over EWMA,\n% of scale", "lift_over_ewma.mean", 2, 100),
 )
-"""Of several seeds: heading, where in a model's figures, digits, and times what."""
+"""Of several seeds: heading, the figure (`honest_table.leaves`), digits, and times what."""
 ABOVE = 0.02  # pooled CCC by which chance alone may lift a model over the personal mean
 
 
@@ -75,8 +76,8 @@ def show_seeds(console: Console, found: Sequence[Mapping[str, Mapping[str, Any]]
         models = sorted(found[0][protocol], key=lambda m: -(found[0][protocol][m]["pooled_ccc"] or 0))
         for model in models:
             cells = [
-                _spread([_at(each[protocol][model], path) for each in found], digits, times)
-                for _, path, digits, times in FIGURES
+                _spread(_of_seeds(found, protocol, model, figure), digits, times)
+                for _, figure, digits, times in FIGURES
             ]
             shown.add_row(model.replace("_", " "), *cells, style="bold" if model == "macro_micro" else "")
         console.print(shown)
@@ -86,7 +87,7 @@ def show_seeds(console: Console, found: Sequence[Mapping[str, Mapping[str, Any]]
 def show_control(console: Console, found: Sequence[Mapping[str, Mapping[str, Any]]]) -> None:
     """Whether the model falls to the personal mean once answers stand in random order; of several seeds their mean."""
     for protocol in found[0]:
-        ours, mean = (_mean(found, protocol, model) for model in ("macro_micro", "personal_mean"))
+        ours, mean = (_average(_of_seeds(found, protocol, m, "pooled_ccc")) for m in ("macro_micro", "personal_mean"))
         if ours is None or mean is None:
             continue
         fine = ours <= mean + ABOVE
@@ -98,25 +99,21 @@ def show_control(console: Console, found: Sequence[Mapping[str, Mapping[str, Any
         )
 
 
-def _mean(found: Sequence[Mapping[str, Mapping[str, Any]]], protocol: str, model: str) -> float | None:
-    """Mean CCC of a model over seeds; None where one of them has none."""
-    known = [_at(each[protocol].get(model), ("pooled_ccc",)) for each in found]
-    return None if None in known else sum(filter(None, known)) / len(known)
+def _of_seeds(found: Sequence[Mapping[str, Mapping[str, Any]]], protocol: str, model: str, figure: str) -> list[float]:
+    """A figure by seed; none where it is undefined for one of them."""
+    values = [dict(leaves(each[protocol].get(model, {}))).get(figure) for each in found]
+    known = [value for value in values if value is not None]
+    return known if len(known) == len(values) else []
 
 
-def _at(figures: Any, path: Sequence[str]) -> float | None:
-    for name in path:
-        figures = None if figures is None else figures.get(name)
-    return None if figures is None else float(figures)
+def _average(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
 
 
-def _spread(values: Sequence[float | None], digits: int, times: float) -> str:
-    from assets.learning.honest_table import NOTHING, number
-
-    known = [times * v for v in values if v is not None]
-    if len(known) < len(values):
+def _spread(values: Sequence[float], digits: int, times: float) -> str:
+    if not values:
         return NOTHING
-    mean, low, high = (number(v, digits) for v in (sum(known) / len(known), min(known), max(known)))
+    mean, low, high = (number(times * v, digits) for v in (sum(values) / len(values), min(values), max(values)))
     return mean if low == high else f"{mean} ({low} … {high})"
 
 
