@@ -8,7 +8,9 @@ is told on asking, `predict(frame, params={"why": True})`, since it takes severa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,17 +82,28 @@ def log_model(folder: Path, model: Predictor, metadata: Mapping[str, object]) ->
     import mlflow.pyfunc
 
     here = Path(__file__).parent
-    logged = mlflow.pyfunc.log_model(
-        name="macro-micro",
-        python_model=str(here / "served.py"),
-        artifacts={"model": str(folder)},
-        code_paths=[str(here)],
-        signature=signature(model.items, model.features),
-        input_example=example(model.items),
-        pip_requirements=_requirements(),
-        metadata=dict(metadata),
-    )
+    with _no_bytecode():
+        logged = mlflow.pyfunc.log_model(
+            name="macro-micro",
+            python_model=str(here / "served.py"),
+            artifacts={"model": str(folder)},
+            code_paths=[str(here)],
+            signature=signature(model.items, model.features),
+            input_example=example(model.items),
+            pip_requirements=_requirements(),
+            metadata=dict(metadata),
+        )
     return str(logged.model_id)
+
+
+@contextmanager
+def _no_bytecode() -> Iterator[None]:
+    """MLflow runs the code of a model that it is about to store; what Python compiles then would be stored with it."""
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before
 
 
 def _requirements() -> list[str]:
