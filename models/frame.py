@@ -22,7 +22,7 @@ from models.cohort import Cohort, Floats, Ints, Item, Mask, modalities_of
 from models.errors import CohortError
 
 HOUR_US = 3_600_000_000
-DAY_H = 24.0
+DAY_H, CLOCK_CHANGE_H = 24.0, 1.0
 ASKED = ("participant", "time_us", "day", "local_hour", "past_age_h")
 OUTPUT = {
     "participant": str,
@@ -166,11 +166,11 @@ def unfold(asked: Asked, items: Sequence[Item], features: Mapping[str, Sequence[
     nightly = asked.numbers(["nightly"])[:, 0] == 1
     day, rows = _days(asked.column("day")), np.arange(len(asked))
     whose = np.repeat(rows, count)
-    # The past's day and hour are those of the wall clock of the row that brings it. The night before, every past answer
-    # is of an earlier day, also where a clock change blurs the count of hours.
+    # The past's day and hour are those of the wall clock of the row that brings it. Counted back over a clock change, an
+    # evening's answer can seem to be of the day after; those of the day itself, a row asked the night before never sees.
     clock = hour[whose] - age_h
     back = np.floor(clock / DAY_H).astype(np.int64)
-    back[nightly[whose]] = np.minimum(back[nightly[whose]], -1)
+    back[nightly[whose] & (back == 0) & (clock < CLOCK_CHANGE_H)] = -1
     now_us, person = time.astype(np.int64), np.r_[whose, rows]
     time_us = np.r_[now_us[whose] - np.round(age_h * HOUR_US).astype(np.int64), now_us]
     order = np.lexsort((time_us, person))

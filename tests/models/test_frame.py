@@ -56,7 +56,7 @@ def test_a_row_asked_the_night_before_knows_no_body_of_the_moment_and_says_wider
     by_day = asked(**{"hrv.hr_bpm": 70.0, "hrv.hr_bpm.past_mean": 60.0, "hrv.past_n": 3})
     by_night = predict_frame(Tiny(), by_day.with_columns(nightly=True))
     assert predict_frame(Tiny(), by_day)["value"].to_list() == pytest.approx([60.12, 13.12])
-    assert by_night["value"].to_list() == pytest.approx([50.12, 3.12])
+    assert by_night["value"].to_list() == pytest.approx([40.12, 4.12])
     assert (by_night["high"] - by_night["low"]).to_list() == pytest.approx([4.0, 4.0])
 
 
@@ -64,6 +64,13 @@ def test_the_past_of_a_nightly_row_is_of_earlier_days_even_across_a_clock_change
     # 23:30 the evening before lies 11.5 hours before noon when the clock sprang forward in between.
     frame = asked(past_age_h=[11.5], past_happy=[80.0], past_sad=[2.0], nightly=True)
     assert values(frame) == pytest.approx([80.12, 2.12])
+
+
+def test_a_row_asked_the_night_before_does_not_see_answers_of_its_own_day() -> None:
+    of_the_day = asked(past_age_h=[26.0, 3.5], past_happy=[70.0, 99.0], past_sad=[2.0, 7.0])
+    before = asked(past_age_h=[26.0], past_happy=[70.0], past_sad=[2.0])
+    assert values(of_the_day.with_columns(nightly=True)) == values(before.with_columns(nightly=True))
+    assert values(of_the_day) != values(before)
 
 
 def test_rows_asked_together_do_not_know_of_each_other() -> None:
