@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, Field, ValidationError, model_validator
+from pydantic import AwareDatetime, Field, ValidationError, field_validator, model_validator
 
 from assets.errors import StudyError
 from assets.formats import FORMAT_NAME, Format
@@ -22,6 +22,7 @@ from assets.sections import Section, Zone
 HOME_VARIABLE = "MACROMICRO_HOME"
 PAPER_ITEMS = ("vigorous", "gloomy", "concerned", "happy", "unpleasant", "anxious", "cheerful", "depressed", "worried")
 PARTICIPANT_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
+ITEM_PATTERN = r"^\S(.{0,62}\S)?$"
 
 
 class StudySection(Section):
@@ -85,6 +86,17 @@ class DailyValues(Section):
     columns: tuple[Annotated[str, Field(pattern=r"^[^.]{1,64}$")], ...] = ()
     known: str = Field("next_day", pattern="^(next_day|same_day)$")
 
+    @field_validator("columns")
+    @classmethod
+    def _told_apart(cls, columns: tuple[str, ...]) -> tuple[str, ...]:
+        wrong = sorted({c for c in columns if columns.count(c) > 1} | {"past_n", "coverage"} & set(columns))
+        if wrong:
+            message = (
+                f"{', '.join(wrong)}: name each column once; past_n and coverage are columns of the pipeline's own"
+            )
+            raise ValueError(message)
+        return columns
+
 
 class Schedule(Section):
     """`[schedule]`: when the night begins, as cron in the study's time zone."""
@@ -109,7 +121,7 @@ class Training(Section):
     Days are those with answers since the last macro fit; people are those it does not know, as a share of all.
     """
 
-    seed: int = 0
+    seed: int = Field(0, ge=0, lt=2**31)
     members: int = Field(4, ge=1, le=20)
     trees: int = Field(150, ge=0, le=2000)
     seeds: int = Field(1, ge=1, le=20)
@@ -204,7 +216,7 @@ class Study(Section):
     """Everything `study.toml` says, checked and frozen."""
 
     study: StudySection
-    items: dict[str, Item]
+    items: dict[Annotated[str, Field(pattern=ITEM_PATTERN)], Item] = Field(min_length=1)
     windows: Windows = Windows()
     daily_values: DailyValues = DailyValues()
     features: Features = Features()
@@ -218,6 +230,14 @@ class Study(Section):
     corrections: dict[str, Correction] = Field(default_factory=dict)
     formats: dict[FORMAT_NAME, Format] = Field(default_factory=dict)
     participants: dict[Annotated[str, Field(pattern=PARTICIPANT_PATTERN)], Participant] = Field(default_factory=dict)
+
+    @field_validator("items")
+    @classmethod
+    def _not_the_ages(cls, items: dict[str, Item]) -> dict[str, Item]:
+        if "age_h" in items:
+            message = "no item can be called age_h: past_age_h is the column of past answers' ages"
+            raise ValueError(message)
+        return items
 
     @property
     def timezone(self) -> str:

@@ -27,6 +27,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from models.errors import CohortError
+
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -123,11 +125,19 @@ class Cohort:
         return np.asarray(running[here] - running[here - self.rank()[0]])
 
     def rank(self) -> tuple[Ints, Ints]:
-        """Each row's place among its person's rows (from 0), and how many rows that person has."""
+        """Each row's place among its person's rows (from 0), and how many rows that person has.
+
+        Raises:
+            CohortError: the rows are out of order, or a person has two of one time: nobody could say what lies before.
+        """
         return self._rank
 
     @cached_property
     def _rank(self) -> tuple[Ints, Ints]:
+        step = np.diff(self.person)
+        if ((step < 0) | ((step == 0) & (np.diff(self.time_us) <= 0))).any():
+            message = "the rows of a cohort must be sorted by person and time, and each time of a person unique"
+            raise CohortError(message)
         starts = np.flatnonzero(np.r_[True, self.person[1:] != self.person[:-1]]) if len(self) else np.zeros(0, int)
         sizes = np.diff(np.r_[starts, len(self)])
         return np.arange(len(self)) - np.repeat(starts, sizes), np.repeat(sizes, sizes)
@@ -156,11 +166,18 @@ def modalities_of(
     Args:
         numbers: gives columns by name as (rows, names), NaN where there is nothing.
         features: for each modality, the features wanted, in order.
+
+    Raises:
+        CohortError: a count of earlier moments is below 0.
     """
     whole, start, out = numbers(feature_columns(features)), 0, {}
     for name, wanted in features.items():
         end = start + 1 + 3 * len(wanted)
         values, mean, sd = (np.ascontiguousarray(whole[:, start + k : end : 3]) for k in (1, 2, 3))
-        out[name] = Modality(tuple(wanted), values, mean, sd, filled(whole[:, start]).astype(np.int64))
+        count = filled(whole[:, start])
+        if (count < 0).any():
+            message = f"{name}.past_n counts earlier moments and cannot be below 0"
+            raise CohortError(message)
+        out[name] = Modality(tuple(wanted), values, mean, sd, count.astype(np.int64))
         start = end
     return out

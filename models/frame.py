@@ -23,6 +23,7 @@ from models.errors import CohortError
 
 HOUR_US = 3_600_000_000
 DAY_H, CLOCK_CHANGE_H = 24.0, 1.0
+LONGEST_H, LATEST_US = 1e6, 4_102_444_800_000_000  # more than a century back, until the year 2100
 ASKED = ("participant", "time_us", "day", "local_hour", "past_age_h")
 OUTPUT = {
     "participant": str,
@@ -99,12 +100,29 @@ class Asked:
         return len(self.column("participant"))
 
     def numbers(self, names: Sequence[str]) -> Floats:
-        """Columns that may be absent, (rows, names); NaN where there is nothing."""
+        """Columns that may be absent, (rows, names); NaN where there is nothing.
+
+        Raises:
+            CohortError: a column holds something else than finite numbers.
+        """
         out, there = np.full((len(self), len(names)), np.nan), set(self.names)
         known = [n for n, name in enumerate(names) if name in there]
         if known:
-            out[:, known] = self.block([names[n] for n in known])
+            out[:, known] = self._block([names[n] for n in known])
+        endless = np.isinf(out).any(axis=0)
+        if endless.any():
+            message = f"{names[int(np.argmax(endless))]} is infinite; leave what was not measured empty (NaN)"
+            raise CohortError(message)
         return out
+
+    def _block(self, names: list[str]) -> Floats:
+        try:
+            return self.block(names)
+        except (TypeError, ValueError) as error:
+            if len(names) == 1:
+                message = f"{names[0]} holds something that is no number: {error}"
+                raise CohortError(message) from error
+        return np.concatenate([self._block([name]) for name in names], axis=1)  # says which, or gets past it
 
 
 def answers(model: Predictor, asked: Asked, *, why: bool = False) -> dict[str, NDArray[Any]]:
@@ -154,20 +172,27 @@ def unfold(asked: Asked, items: Sequence[Item], features: Mapping[str, Sequence[
         message = f"the frame lacks {', '.join(missing)}; a row needs {', '.join(needed)}, and may have features"
         raise CohortError(message)
     count, (age_h, *past) = _lists(asked, ["past_age_h", *answered])
-    if not (age_h > 0).all():
-        message = "past_age_h must be above 0: hours from each past answer to the time asked about"
+    if not ((age_h > 0) & (age_h < LONGEST_H)).all():
+        message = (
+            "past_age_h must be above 0 and no age of the world: hours from each past answer to the time asked about"
+        )
         raise CohortError(message)
     for item, values in zip(items, past, strict=True):
         _within_scale(item, values)
+    rows, told = np.arange(len(asked)), ~np.isnan(past).all(axis=0)
+    # Nothing is learned from a prompt that nobody answered, not even that there was one.
+    whose, age_h, past = np.repeat(rows, count)[told], age_h[told], [p[told] for p in past]
     time, hour = (_given(asked, name) for name in ("time_us", "local_hour"))
+    if ((time < 0) | (time > LATEST_US)).any():
+        message = "time_us must be microseconds since 1970, UTC"
+        raise CohortError(message)
     if ((hour < 0) | (hour > DAY_H)).any():
         message = "local_hour must be an hour of the wall clock, 0 to 24"
         raise CohortError(message)
     nightly = asked.numbers(["nightly"])[:, 0] == 1
-    day, rows = _days(asked.column("day")), np.arange(len(asked))
-    whose = np.repeat(rows, count)
-    # The past's day and hour are those of the wall clock of the row that brings it. Counted back over a clock change, an
-    # evening's answer can seem to be of the day after; those of the day itself, a row asked the night before never sees.
+    day = _days(asked.column("day"))
+    # The past's day and hour are those of the wall clock of the row that brings it. Counted back over a clock change,
+    # an evening's answer can seem to be of the day after; what is of the day itself, the night before does not know.
     clock = hour[whose] - age_h
     back = np.floor(clock / DAY_H).astype(np.int64)
     back[nightly[whose] & (back == 0) & (clock < CLOCK_CHANGE_H)] = -1
@@ -179,7 +204,7 @@ def unfold(asked: Asked, items: Sequence[Item], features: Mapping[str, Sequence[
         message = "two answers of past_age_h of one row are of one time; each must be unique"
         raise CohortError(message)
     nothing = np.full((len(rows), len(items)), np.nan)
-    last = np.cumsum(count + 1) - 1
+    last = np.cumsum(np.bincount(whose, minlength=len(rows)) + 1) - 1
 
     def measured(names: Sequence[str]) -> Floats:
         """Body and voice of the rows asked, (rows of the cohort, names): the past brings answers alone."""

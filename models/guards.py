@@ -18,26 +18,48 @@ from models.history import Grid
 from models.protocols import GAP_H, Split
 
 HOUR_US = 3_600_000_000
-BY_MOMENT = ("hrv", "eda", "motion", "temperature", "voice", "voice_embedding")
-"""Their past runs over moments; that of others over days."""
+MOVED = 0.37  # of the scale: how far answers that nobody may see are moved
+BY_DAY = ("yesterday", "daily", "today")
+"""Their past runs over days, also those without a moment; that of others over moments."""
 Method = Callable[[Split], Floats]
 """Fits on a split's training rows and predicts every row, (rows, items)."""
 
 
 def guard_past(cohort: Cohort) -> None:
-    """What a row says of the past is mean, SD and count of the person's earlier moments, nothing more.
+    """What a row says of the past is mean, SD and count of the person's earlier moments (or days), nothing more.
 
-    For cohorts with all moments of their people: earlier rows that are left out look like a count that is too high.
+    For cohorts with all moments of their people: earlier rows that are left out look like a count that is too high. Of
+    days without a moment nothing can be recomputed; from one day with moments to the next, what is told must have moved
+    as the day between moved it.
 
     Raises:
         LeakageError: a feature's past mean, SD or count does not follow from earlier rows.
     """
-    for name in BY_MOMENT:
-        if name in cohort.modalities:
-            _guard_modality(cohort, name, cohort.modalities[name])
+    for name, modality in cohort.modalities.items():
+        (_guard_days if name in BY_DAY else _guard_moments)(cohort, name, modality)
 
 
-def _guard_modality(cohort: Cohort, name: str, modality: Modality) -> None:
+def _guard_days(cohort: Cohort, name: str, modality: Modality) -> None:
+    later = np.flatnonzero((np.diff(cohort.person) == 0) & (np.diff(cohort.day) > 0)) + 1
+    known, n = ~np.isnan(modality.values), modality.past_n
+    grown, days = n[later] - n[later - 1], cohort.day[later] - cohort.day[later - 1]
+    wrong = (grown < known[later - 1].any(axis=1)) | (grown > days)
+    # The day that one more is told of moves each mean towards it, by its share at least.
+    one = later[grown == 1]
+    was, now, added = modality.past_mean[one - 1], modality.past_mean[one], modality.values[one - 1]
+    with np.errstate(invalid="ignore"):
+        least = np.abs(added - was) / (n[one][:, None] + 1)
+        still = (now - was) * np.sign(added - was) < least - 1e-6 * (np.abs(was) + np.abs(added))
+    rows = int(wrong.sum() + still.any(axis=1).sum())
+    if rows:
+        message = (
+            f"{rows} rows of {name} tell of earlier days what does not follow from them: they were "
+            "standardised with later ones. Take a person's past from strictly earlier days"
+        )
+        raise LeakageError(message)
+
+
+def _guard_moments(cohort: Cohort, name: str, modality: Modality) -> None:
     known = ~np.isnan(modality.values)
     before = _before(cohort, known.any(axis=1).astype(float)[:, None])[:, 0]
     beyond = int((modality.past_n > before).sum())
@@ -104,7 +126,9 @@ def guard_method(method: Method, split: Split) -> Floats:
     hidden = split.test & ~_seen_by_any(split)
     said = method(split)
     span, low = split.cohort.span, split.cohort.low
-    turned = np.where(hidden[:, None], 2 * low + span - split.cohort.answers, split.cohort.answers)
+    # Moved round the scale, not mirrored: a method that read how far answers lie from the middle is caught as well.
+    moved_on = low + (split.cohort.answers - low + MOVED * span) % span
+    turned = np.where(hidden[:, None], moved_on, split.cohort.answers)
     again = method(replace(split, cohort=replace(split.cohort, answers=turned)))
     moved = split.test & (np.nan_to_num(said) != np.nan_to_num(again)).any(axis=1)
     if moved.any():

@@ -9,6 +9,7 @@ scale err to one side. Ends are kept inside the scale.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from models.cohort import Cohort, Floats
 from models.history import Grid
 
 FEWEST = 30  # held-out answers below which an item uses all items' residuals
+FINEST = 0.01  # of the scale: answers are not told apart more finely
 TAIL, USUALLY = 0.1, 2.06  # so many errors are larger than so many times the mean error, if errors are normal
 QUICK, PATIENT = 40.0, 200.0  # an answer moves a person's width by QUICK / (PATIENT + answers so far)
 LEAST, MOST = -1.5, 1.5  # logarithms of how narrow and how wide a person's intervals become
@@ -29,10 +31,14 @@ class Intervals:
     above: Floats
 
     def around(self, value: Floats, scale: Floats, low: Floats, span: Floats) -> tuple[Floats, Floats]:
-        """Lower and upper ends around values (rows, items), in scale units."""
-        lower = np.clip(value + self.below * scale, low, low + span)
-        upper = np.clip(value + self.above * scale, low, low + span)
-        return lower, upper
+        """Lower and upper ends around values (rows, items), in scale units.
+
+        They lie at least `FINEST` of the scale to either side: where everybody always answers alike, errors are smaller
+        than what sets a fit apart from the next, and quantiles of them would hold nothing.
+        """
+        lower = np.minimum(self.below * scale, -FINEST * span)
+        upper = np.maximum(self.above * scale, FINEST * span)
+        return np.clip(value + lower, low, low + span), np.clip(value + upper, low, low + span)
 
 
 def own_width(cohort: Cohort, off: Floats) -> Floats:
@@ -76,7 +82,8 @@ def calibrate(value: Floats, scale: Floats, answers: Floats, coverage: float) ->
 def _ends(score: Floats, tail: float) -> tuple[float, float]:
     n = len(score)
     if n < FEWEST:
-        return -2.1, 2.1  # 5 % and 95 % of a normal error whose mean size is 1
+        end = NormalDist().inv_cdf(1 - tail) * (np.pi / 2) ** 0.5  # of a normal error whose mean size is 1
+        return -end, end
     # The k-th smallest of n holds a new one with a chance of k / (n + 1).
     ordered, k = np.sort(score), min(n, int(np.ceil((n + 1) * (1 - tail))))
     return float(ordered[n - k]), float(ordered[k - 1])

@@ -195,13 +195,18 @@ class MacroMicro:
 
     def _known_of(self, cohort: Cohort, seen: Ints | None, *, nightly: bool) -> tuple[Cohort, Ints]:
         """The cohort as it is known online or by night, and the last row that each row sees."""
-        self._check(cohort)
+        self.check(cohort)
         if not nightly:
             return cohort, seen_online(cohort) if seen is None else seen
         cohort, by_night = nightly_view(cohort)
         return cohort, by_night if seen is None else seen
 
-    def _check(self, cohort: Cohort) -> None:
+    def check(self, cohort: Cohort) -> None:
+        """Refuse a cohort whose items or features are not the model's.
+
+        Raises:
+            CohortError: they are not.
+        """
         if cohort.items != self.items:
             message = (
                 f"the model knows the items {', '.join(i.name for i in self.items)} with their scales; "

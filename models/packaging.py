@@ -24,11 +24,11 @@ from models.ensemble import Ensemble, Shapes, shapes
 from models.errors import ModelError
 from models.forest import Forest
 from models.intervals import Intervals
-from models.macro_micro import NEVER, VIEWS, MacroMicro
+from models.macro_micro import NEVER, NIGHTLY, ONLINE, VIEWS, MacroMicro
 from models.mix import Mix
 from models.settings import Settings
 from models.standardise import Standard
-from models.state_space import Population
+from models.state_space import PARTS, Population
 
 FORMAT = 5
 WEIGHTS, FIGURES, CONFIGURATION = "network.safetensors", "figures.safetensors", "model.json"
@@ -71,20 +71,31 @@ def load(folder: Path) -> MacroMicro:
         ModelError: the folder holds no model, one of another format, or one whose parts do not fit together.
     """
     try:
-        told: dict[str, Any] = json.loads((folder / CONFIGURATION).read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError) as error:
+        told = json.loads((folder / CONFIGURATION).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         message = f"{folder} holds no stored model: {CONFIGURATION} is absent or broken"
         raise ModelError(message) from error
-    if told.get("format") != FORMAT:
-        message = f"{folder} holds a model of format {told.get('format')}; this version reads format {FORMAT}"
+    if not isinstance(told, dict) or told.get("format") != FORMAT:
+        found = told.get("format") if isinstance(told, dict) else None
+        message = f"{folder} holds a model of format {found}; this version reads format {FORMAT}"
         raise ModelError(message)
+    try:
+        model = _assembled(folder, told)
+        _fits_together(model)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        message = f"{folder}: parts of the stored model are missing or do not fit together: {error!r}"
+        raise ModelError(message) from error
+    return model
+
+
+def _assembled(folder: Path, told: Mapping[str, Any]) -> MacroMicro:
     items = tuple(Item(name, low, high) for name, low, high in told["items"])
     features = {m: tuple(f) for m, f in told["features"].items()}
     if schema_hash(items, features) != told["schema"]:
         message = f"{folder}: items or features of {CONFIGURATION} were changed after the model was stored"
         raise ModelError(message)
     settings = Settings(**told["settings"])
-    figures = load_arrays(folder / FIGURES)
+    figures = _arrays(folder, FIGURES)
     expected = shapes(settings, len(items), len(told["participants"]), {m: len(f) for m, f in features.items()})
     network = _ensemble(folder, told["members"], expected, settings.heads) if told["members"] else None
     return MacroMicro(
@@ -117,18 +128,41 @@ def load(folder: Path) -> MacroMicro:
 _STANDARD = ("mean", "within", "between")
 
 
+def _fits_together(model: MacroMicro) -> None:
+    """Every figure has the shape that items and people ask for; parts of two models read well and say nonsense."""
+    items, people = len(model.items), len(model.participants)
+    each = [model.population.mean, model.population.noise_var]
+    each += [end for view in model.intervals.values() for end in (view.below, view.above)]
+    each += [figure for mix in model.mixes.values() for figure in (mix.centre, mix.steps)]
+    parts = (model.population.var, model.population.rate_h)
+    wrong = [
+        any(figure.shape != (items,) for figure in each),
+        any(figure.shape != (items, PARTS) for figure in parts),
+        model.relation.shape != (items, items),
+        model.answered_until.shape != (people,) or len(set(model.participants)) != people,
+        not {ONLINE, NIGHTLY} <= model.intervals.keys(),
+    ]
+    if any(wrong):
+        message = f"figures are not those of {items} items and {people} people"
+        raise ValueError(message)
+
+
 def _ensemble(folder: Path, members: int, expected: Shapes, heads: int) -> Ensemble:
-    try:
-        stored = load_arrays(folder / WEIGHTS)
-    except (SafetensorError, FileNotFoundError) as error:
-        message = f"{folder}: {WEIGHTS} is absent or broken: {error}"
-        raise ModelError(message) from error
+    stored = _arrays(folder, WEIGHTS)
     wanted = {f"members.{k}.{name}": shape for k in range(members) for name, shape in expected.items()}
     wrong = sorted(n for n in wanted.keys() | stored.keys() if n not in stored or stored[n].shape != wanted.get(n))
     if wrong:
         message = f"{folder}: {WEIGHTS} does not fit {CONFIGURATION}: {wrong[0]} is missing, unknown or of other shape"
         raise ModelError(message)
     return Ensemble.of([{name: stored[f"members.{k}.{name}"] for name in expected} for k in range(members)], heads)
+
+
+def _arrays(folder: Path, name: str) -> dict[str, Any]:
+    try:
+        return dict(load_arrays(folder / name))
+    except (OSError, SafetensorError) as error:
+        message = f"{folder}: {name} is absent or broken: {error}"
+        raise ModelError(message) from error
 
 
 def _figures(model: MacroMicro) -> dict[str, Any]:

@@ -25,8 +25,7 @@ from models.history import NONE, seen_before, seen_nightly, seen_online
 TRAIN_SHARE = 0.8
 GAP_H = 12.0  # between training and test answers in P1, at least: longer than a usual look-back
 ANSWERS_SHOWN = (0, 1, 3, 7, 14, 28)
-# Measured at the moment, or over the very day (`today`): unknown the night before.
-MOMENT_MODALITIES = ("hrv", "eda", "motion", "temperature", "voice", "voice_embedding", "today")
+KNOWN_BY_NIGHT = ("yesterday", "daily")  # all else is measured at the moment or over the very day
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class Split:
 def nightly_view(cohort: Cohort) -> tuple[Cohort, Ints]:
     """The cohort as a nightly batch knows it: answers of earlier days; body and voice of the moment masked."""
     everywhere = np.ones(len(cohort), dtype=np.bool_)
-    masked = {name: m.masked(everywhere) if name in MOMENT_MODALITIES else m for name, m in cohort.modalities.items()}
+    masked = {name: m if name in KNOWN_BY_NIGHT else m.masked(everywhere) for name, m in cohort.modalities.items()}
     return replace(cohort, modalities=masked), seen_nightly(cohort)
 
 
@@ -164,8 +163,8 @@ def guard_nightly(cohort: Cohort, seen: Ints) -> None:
     if (cohort.day[seen[rows]] >= cohort.day[rows]).any():
         message = "a nightly prediction sees an answer of its own day"
         raise LeakageError(message)
-    for name in MOMENT_MODALITIES:
-        if name in cohort.modalities and not np.isnan(cohort.modalities[name].values).all():
+    for name, modality in cohort.modalities.items():
+        if name not in KNOWN_BY_NIGHT and not np.isnan(modality.values).all():
             message = f"a nightly prediction sees {name} of the moment it is asked about"
             raise LeakageError(message)
 

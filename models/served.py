@@ -27,7 +27,7 @@ class Served(PythonModel):
         asked = Asked(
             model_input.columns,
             lambda name: model_input[name].to_numpy(),
-            lambda names: model_input[names].to_numpy(np.float64),
+            lambda names: model_input[names].to_numpy(np.float64, na_value=np.nan),
         )
         return pd.DataFrame(answers(self._model, asked, **(params or {})))
 

@@ -72,4 +72,7 @@ def asked(frame: pl.DataFrame) -> Asked:
 
 
 def _block(frame: pl.DataFrame, names: list[str]) -> Floats:
-    return frame.select(pl.col(names).cast(pl.Float64).fill_null(np.nan)).to_numpy()
+    try:
+        return frame.select(pl.col(names).cast(pl.Float64).fill_null(np.nan)).to_numpy()
+    except pl.exceptions.PolarsError as error:
+        raise ValueError(str(error).partition("\n")[0]) from error

@@ -27,7 +27,7 @@ from models.cohort import Cohort, Floats, Ints, Mask
 from models.fitting import hold_back
 from models.history import seen_online
 from models.inputs import Inputs, Past
-from models.intervals import Intervals, calibrate
+from models.intervals import FINEST, Intervals, calibrate
 from models.macro_micro import NEVER, NIGHTLY, ONLINE, MacroMicro, error_scale
 from models.network import Network, apart, together
 from models.protocols import nightly_view
@@ -36,7 +36,6 @@ from models.threads import torch_threads
 TRUSTS = (0.03, 0.1, 0.3, 1.0)  # how much an answer may weigh, of what it would if all were independent
 ENOUGH = 300  # new self-reports that intervals are calibrated on
 ROWS = 2048  # rows at once: bounds memory
-FINEST = 0.01  # answers are not told apart more finely than this share of the scale
 OLD, EARLIER, LATER = range(3)  # answers in the macro fit; new ones; the latest of each person's new ones
 
 
@@ -64,8 +63,13 @@ def update(model: MacroMicro, cohort: Cohort) -> Updated:
         cohort: all moments there are now, with the model's items and features.
 
     Returns:
-        The updated model. People without new answers and all that is shared are the same to the bit.
+        The updated model. Parameters of people without new answers and all that is shared are the same to the bit;
+        how much an answer weighs and the intervals' widths are learned from everybody's new answers together.
+
+    Raises:
+        CohortError: the cohort's items or features are not the model's.
     """
+    model.check(cohort)
     new = model.unseen(cohort)
     asked = np.unique(cohort.person[new])
     if not len(asked):

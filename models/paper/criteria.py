@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from models.losses import concordance, gaussian, ordinal, ordinal_probabilities, squared
 
 LEVELS = 10  # a slider answer is cut into so many levels for the ordinal likelihood
+LEAST = 1e-3  # between two cut points, so that no level is lost to rounding
 
 
 class Criterion(nn.Module):
@@ -56,11 +57,12 @@ class Ordinal(Criterion):
         super().__init__()
         start = torch.logit(torch.arange(1, LEVELS) / LEVELS)
         self.first = nn.Parameter(start[:1].repeat(items, 1))
-        self.steps = nn.Parameter(start.diff().expm1().log().repeat(items, 1))
+        self.steps = nn.Parameter((start.diff() - LEAST).expm1().log().repeat(items, 1))
 
     def cuts(self) -> Tensor:
         """Increasing cut points, (items, LEVELS − 1)."""
-        return torch.cat([self.first, self.first + nn.functional.softplus(self.steps).cumsum(1)], 1)
+        steps = LEAST + nn.functional.softplus(self.steps)
+        return torch.cat([self.first, self.first + steps.cumsum(1)], 1)
 
     def losses(self, score: Tensor, answers: Tensor, answered: Tensor) -> Tensor:
         """Minus the log likelihood of the levels."""

@@ -40,6 +40,7 @@ class PaperModel:
     settings: PaperSettings
     items: tuple[Item, ...]
     participants: tuple[str, ...]
+    features: dict[str, tuple[str, ...]]
     standards: dict[str, Standard]
     network: PaperNetwork
     criterion: Criterion
@@ -55,11 +56,15 @@ class PaperModel:
         """The cohort as the network reads it.
 
         Raises:
-            CohortError: the cohort's items are not the model's.
+            CohortError: the cohort's items or features are not the model's.
         """
         if cohort.items != self.items:
             message = f"the model knows the items {', '.join(i.name for i in self.items)}; the cohort has others"
             raise CohortError(message)
+        for name, names in self.features.items():
+            if name not in cohort.modalities or cohort.modalities[name].names != names:
+                message = f"the model was fitted with {len(names)} features of {name}; build the cohort with the same"
+                raise CohortError(message)
         return signals(cohort, self.standards, {p: n for n, p in enumerate(self.participants)})
 
     def predict(self, cohort: Cohort) -> Floats:
@@ -79,9 +84,13 @@ class PaperModel:
             return model
         theirs = np.array([p in set(new) for p in cohort.participants])[cohort.person]
         rows = np.flatnonzero(visible & cohort.labelled & theirs)
-        given = _answers(model, cohort, rows, np.zeros(len(rows), dtype=np.bool_))
-        settings = self.settings
-        settle(network, given, first, self.noise, settings.tuning, settings.personal_rate)
+        settings, tuned = self.settings, network.personal.shared_first
+        check = _latest(cohort, rows, settings.validation) if tuned else np.zeros(len(rows), dtype=np.bool_)
+        given = _answers(model, cohort, rows, check)
+        if tuned:
+            model.kept += int(fine_tune(network, given, settings.tuning, settings.personal_rate).sum())
+        else:
+            settle(network, given, first, self.noise, settings.tuning, settings.personal_rate)
         return model
 
 
@@ -107,10 +116,18 @@ def fit_paper(cohort: Cohort, train: Mask, design: Design, settings: PaperSettin
     if len(rows) < FEWEST_ANSWERED:
         message = f"{len(rows)} answered moments are too few for the paper's grid; it needs {FEWEST_ANSWERED}"
         raise ModelError(message)
+    held = _latest(cohort, rows, settings.validation)
+    if not held.any() or settings.max_epochs < 1:
+        message = (
+            "the paper's grid chooses when to stop on later answers of the same people: it needs somebody with two"
+        )
+        if settings.max_epochs < 1:
+            message = "the paper's grid has no model that is not trained: [training] max_epochs must be 1 at least"
+        raise ModelError(message)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         model = _untrained(cohort, train & cohort.labelled, design, settings)
-        given = _answers(model, cohort, rows, _latest(cohort, rows, settings.validation))
+        given = _answers(model, cohort, rows, held)
         _train(model, given, progress)
         if model.network.personal.shared_first:
             kept = fine_tune(model.network, given, settings.tuning, settings.personal_rate)
@@ -131,7 +148,14 @@ def _untrained(cohort: Cohort, rows: Mask, design: Design, settings: PaperSettin
         mean = np.nan_to_num(_nanmean((cohort.answers[rows] - cohort.low) / cohort.span), nan=0.5)
         network.bias.copy_(torch.from_numpy(mean))
     return PaperModel(
-        design, settings, cohort.items, participants, standards, network, CRITERIA[design.loss](len(cohort.items))
+        design=design,
+        settings=settings,
+        items=cohort.items,
+        participants=participants,
+        features={name: cohort.modalities[name].names for name in standards},
+        standards=standards,
+        network=network,
+        criterion=CRITERIA[design.loss](len(cohort.items)),
     )
 
 
@@ -146,12 +170,12 @@ def _answers(model: PaperModel, cohort: Cohort, rows: np.ndarray, check: Mask) -
 
 
 def _latest(cohort: Cohort, rows: np.ndarray, share: float) -> Mask:
-    """Which of the rows are the latest share of their person's, never a person's only one."""
+    """Which of the rows are the latest share of their person's, of two at least one, never a person's only one."""
     person = cohort.person[rows]
     count = np.bincount(person, minlength=len(cohort.participants))[person]
     first = np.searchsorted(person, person, "left")
     order = np.arange(len(rows)) - first
-    return np.asarray((order >= np.ceil((1 - share) * count)) & (order > 0))
+    return np.asarray((order >= np.minimum(np.ceil((1 - share) * count), count - 1)) & (order > 0))
 
 
 def _train(model: PaperModel, given: Answers, progress: Progress | None) -> None:
@@ -211,8 +235,6 @@ def _state(model: PaperModel) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
 
 
 def _agreement(model: PaperModel, held: Signals, truth: Floats) -> float:
-    if not len(held):
-        return 0.0
     return float(np.nan_to_num(pooled_ccc(np.clip(_unit(model.network, model.criterion, held), 0, 1), truth)).mean())
 
 

@@ -34,14 +34,15 @@ class Answers:
 def fine_tune(network: PaperNetwork, given: Answers, steps: int, rate: float) -> Tensor:
     """Tune the tables on each person's rows and keep, per person, the stage that their held-back answers like best.
 
-    A person whose held-back answers are never better off, or who has none, keeps the shared model.
+    A person whose held-back answers are never better off, or who has none, keeps what there was before: at first the
+    shared model.
 
     Returns:
         Which people keep parameters of their own, (people,).
     """
     people = network.personal.people
     tables = dict(network.personal.tables.items())
-    best = {n: torch.zeros_like(t) for n, t in tables.items()}
+    best = {n: t.detach().clone() for n, t in tables.items()}
     least = _errors(network, given, given.check, people)
     kept = torch.zeros(people, dtype=torch.bool)
     optimiser = torch.optim.Adam(tables.values(), lr=rate)

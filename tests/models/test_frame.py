@@ -142,3 +142,28 @@ def test_the_day_may_be_a_date_a_datetime_or_text(day: object) -> None:
 def test_a_frame_that_cannot_be_meant_is_refused(frame: pl.DataFrame, told: str) -> None:
     with pytest.raises(CohortError, match=told):
         predict_frame(Tiny(), frame)
+
+
+def test_a_prompt_that_nobody_answered_says_nothing() -> None:
+    nobody = asked(past_age_h=[30.0, 2.0, 0.1], past_happy=[40.0, 60.0, None], past_sad=[None, 3.0, float("nan")])
+    cohort, rows, _ = unfold(as_arrays(nobody), ITEMS, FEATURES)
+    own, _, _ = unfold(as_arrays(asked()), ITEMS, FEATURES)
+    assert rows.tolist() == [2]
+    np.testing.assert_array_equal(cohort.time_us, own.time_us)
+    np.testing.assert_array_equal(cohort.answers, own.answers)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"past_age_h": [float("inf"), 2.0]}, "past_age_h must be above 0 and"),
+        ({"past_age_h": [1e10, 2.0]}, "past_age_h must be above 0 and"),
+        ({"time_us": -1}, "microseconds since 1970"),
+        ({"hrv.past_n": -1}, "hrv.past_n counts earlier moments"),
+        ({"hrv.hr_bpm": float("inf")}, "hrv.hr_bpm is infinite"),
+        ({"hrv.hr_bpm": 60.0, "hrv.past_n": "many"}, "hrv.past_n holds something that is no number"),
+    ],
+)
+def test_what_cannot_be_is_refused_and_named(change: dict[str, object], said: str) -> None:
+    with pytest.raises(CohortError, match=said):
+        predict_frame(Tiny(), asked(**change))

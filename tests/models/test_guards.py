@@ -99,3 +99,24 @@ def test_every_evaluation_asks_where_features_come_from(cohort: Cohort) -> None:
             made()
     with pytest.raises(LeakageError, match="look-back windows overlap"):
         guard_windows(frozen(cohort, 12.0), 24.0)
+
+
+@pytest.mark.parametrize("name", ["yesterday", "daily", "today"])
+def test_days_standardised_with_later_ones_are_refused(study: Study, name: str) -> None:
+    frame = simulated_moments(study, participants=3, days=8, seed=1)
+    cohort = cohort_from_frame(frame, items_of(study), modalities())
+    day = cohort.modalities["yesterday"]
+    guard_past(replace(cohort, modalities={name: day}))
+    whole = np.stack([np.nanmean(day.values[cohort.person == p], axis=0) for p in range(3)])[cohort.person]
+    for leaky in (replace(day, past_mean=whole), replace(day, past_n=np.full_like(day.past_n, 60))):
+        with pytest.raises(LeakageError, match="standardised with later ones"):
+            guard_past(replace(cohort, modalities={name: leaky}))
+
+
+def test_a_method_that_reads_how_far_its_answers_lie_from_the_middle_is_refused(cohort: Cohort) -> None:
+    def leaky(split: Split) -> Floats:
+        mean = PersonalMean().fit(split.cohort, split.train, split.seen).predict(split.cohort, split.seen)
+        return np.asarray(50 + np.sign(mean - 50) * np.abs(np.nan_to_num(split.cohort.answers, nan=50.0) - 50))
+
+    with pytest.raises(LeakageError, match="answers of the test period"):
+        guard_method(leaky, frozen(cohort))

@@ -9,15 +9,15 @@ from tests.models.people import made_up
 
 def test_ninety_per_cent_intervals_hold_ninety_per_cent() -> None:
     random = np.random.default_rng(0)
-    scale = np.exp(random.normal(size=(20_000, 2)))
-    error = random.gamma(1.0, size=(20_000, 2)) * scale
+    scale = 10 * np.exp(0.3 * random.normal(size=(20_000, 2)))
+    error = (random.gamma(1.0, size=(20_000, 2)) - 0.7) * scale
     answers = 500 + error
     half = slice(0, 10_000)
     kept = calibrate(np.full((10_000, 2), 500.0), scale[half], answers[half], 0.9)
-    low, high = kept.around(np.full((10_000, 2), 500.0), scale[10_000:], np.zeros(2), np.full(2, 1000.0))
+    low, high = kept.around(np.full((10_000, 2), 500.0), scale[10_000:], np.full(2, 300.0), np.full(2, 400.0))
     inside = (low <= answers[10_000:]) & (answers[10_000:] <= high)
     assert inside.mean(0) == pytest.approx([0.9, 0.9], abs=0.015)
-    assert (low > 500).all()  # errors to one side only: the interval does not reach to the other
+    assert 3 * (500 - low).mean() < (high - 500).mean()  # most errors lie to one side
 
 
 @pytest.mark.parametrize("count", [40, 67, 100, 300])
@@ -41,6 +41,21 @@ def test_an_item_with_few_answers_borrows_from_all() -> None:
     answers[5:, 1] = np.nan
     kept = calibrate(np.zeros((200, 2)), np.ones((200, 2)), answers, 0.9)
     assert kept.above[1] == pytest.approx(1.64, abs=0.35)
+
+
+def test_an_item_that_everybody_always_answers_alike_is_held_though_estimates_are_off_by_other_hairs() -> None:
+    answers = np.zeros((100, 1))
+    kept = calibrate(answers + 1e-9, np.ones((100, 1)), answers, 0.9)
+    low, high = kept.around(answers + 0.3, np.ones((100, 1)), np.zeros(1), np.full(1, 100.0))
+    assert ((low <= answers) & (answers <= high)).all()
+
+
+@pytest.mark.parametrize(("coverage", "end"), [(0.5, 0.845), (0.9, 2.06), (0.99, 3.23)])
+def test_with_too_few_answers_the_ends_are_those_of_normal_errors_at_the_coverage_asked(
+    coverage: float, end: float
+) -> None:
+    kept = calibrate(np.zeros((5, 1)), np.ones((5, 1)), np.ones((5, 1)), coverage)
+    assert (kept.below[0], kept.above[0]) == pytest.approx((-end, end), abs=0.01)
 
 
 def test_a_person_whose_errors_are_three_times_the_usual_gets_wider_and_a_steady_one_narrower() -> None:

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from models.cohort import Cohort
 from models.errors import ModelError
 from models.fitting import fit
 from models.macro_micro import MacroMicro
-from models.packaging import CONFIGURATION, WEIGHTS, load, save, schema_hash
+from models.packaging import CONFIGURATION, FIGURES, WEIGHTS, load, save, schema_hash
 from tests.models.people import made_up
 from tests.models.test_fitting import QUICK
 
@@ -88,3 +89,29 @@ def test_the_schema_hash_knows_order_and_scale() -> None:
     base = schema_hash(cohort.items, {"hrv": ("a", "b")})
     assert schema_hash(cohort.items, {"hrv": ("b", "a")}) != base
     assert schema_hash(cohort.items[:2], {"hrv": ("a", "b")}) != base
+
+
+def test_figures_that_are_broken_or_not_of_these_items_and_people_are_refused(
+    stored: tuple[Path, MacroMicro, Cohort], tmp_path: Path
+) -> None:
+    def changed(name: str, **figures: np.ndarray) -> Path:
+        folder = tmp_path / name
+        shutil.copytree(stored[0], folder)
+        save_file({**load_file(folder / FIGURES), **figures}, folder / FIGURES)
+        return folder
+
+    whole = load_file(stored[0] / FIGURES)
+    for folder in (
+        changed("fewer items", **{"population.mean": whole["population.mean"][:2]}),
+        changed("fewer people", answered_until=whole["answered_until"][:-1]),
+        changed("other ends", **{"nightly.below": whole["nightly.below"][:1]}),
+    ):
+        with pytest.raises(ModelError, match="do not fit together"):
+            load(folder)
+    short = changed("cut short")
+    (short / FIGURES).write_bytes((short / FIGURES).read_bytes()[:200])
+    with pytest.raises(ModelError, match="absent or broken"):
+        load(short)
+    save_file({n: v for n, v in whole.items() if n != "relation"}, short / FIGURES)
+    with pytest.raises(ModelError, match="relation"):
+        load(short)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.errors import LeakageError
+from models.errors import CohortError, LeakageError
 from models.history import NONE, seen_online
 from models.protocols import Split, checked, frozen, nightly_view, online, unseen_people
 from tests.models.people import made_up
@@ -107,3 +107,22 @@ def test_masking_the_body_keeps_what_is_known_of_yesterday() -> None:
     both = replace(cohort, modalities={"hrv": cohort.modalities["hrv"], "yesterday": cohort.modalities["hrv"]})
     view, _ = nightly_view(both)
     np.testing.assert_array_equal(view.modalities["yesterday"].values, cohort.modalities["hrv"].values)
+
+
+def test_whatever_is_not_known_to_be_of_an_earlier_day_is_masked_by_night() -> None:
+    cohort = made_up(people=3, days=5, coupling=1.0)
+    elsewhere = replace(cohort, modalities={"gps": cohort.modalities["hrv"], "daily": cohort.modalities["hrv"]})
+    split = online(elsewhere, nightly=True)
+    assert np.isnan(split.cohort.modalities["gps"].values).all()
+    assert not np.isnan(split.cohort.modalities["daily"].values).all()
+    with pytest.raises(LeakageError, match="sees gps"):
+        checked(replace(split, cohort=elsewhere))
+
+
+def test_rows_out_of_order_are_refused() -> None:
+    cohort = made_up(people=3, days=5)
+    turned = np.arange(len(cohort))
+    turned[[3, 4]] = turned[[4, 3]]
+    for wrong in (turned, turned[::-1], np.array([0, 1, 1, 2])):
+        with pytest.raises(CohortError, match="sorted by person and time"):
+            online(cohort.take(wrong))

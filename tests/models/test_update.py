@@ -10,6 +10,7 @@ import torch
 from models import packaging
 from models.batch import Batch
 from models.cohort import Cohort
+from models.errors import CohortError
 from models.evaluation import evaluate_again
 from models.fitting import fit
 from models.history import seen_online
@@ -274,3 +275,8 @@ def test_an_earlier_nights_model_is_tested_on_what_came_after_it(cohort: Cohort,
     said = macro.predict(cohort, done.tested["P2"].rows).value
     np.testing.assert_array_equal(done.tested["P2"].values["macro_micro"], said)
     assert done.table["P2"]["personal_mean"]["answers"] == done.table["P2"]["macro_micro"]["answers"]
+
+
+def test_answers_to_other_items_are_refused(cohort: Cohort, macro: MacroMicro) -> None:
+    with pytest.raises(CohortError, match="the model knows the items"):
+        update(macro, replace(cohort, items=cohort.items[::-1]))

@@ -174,3 +174,36 @@ def test_what_a_weighting_learns_is_moved_and_stays_where_decay_cannot_draw_it(
 def test_a_gaussian_is_not_weighed_by_ratios_of_losses(cohort: Cohort) -> None:
     with pytest.raises(ModelError, match="use equal or kendall"):
         fit_paper(cohort, frozen(cohort).train, Design("max", "none", "druw", "gaussian"), QUICK)
+
+
+def test_a_newcomer_whose_later_answers_a_tuned_head_says_worse_keeps_the_macro_model() -> None:
+    everyone = made_up(people=8, days=10, coupling=2.0)
+    model = fit_paper(everyone, everyone.labelled & (everyone.person < 6), Design("max", "fine_tuned", "equal"), QUICK)
+    rank, _ = everyone.rank()
+    new = everyone.person >= 6
+    # The first three quarters say one end of the scale; what follows says what the macro model does.
+    said = model.predict(everyone)
+    turned = np.where((new & (rank < 37))[:, None], np.where(said > 50, 0.0, 100.0), said)
+    answers = np.where(new[:, None] & ~np.isnan(everyone.answers), turned, everyone.answers)
+    adapted = model.adapt(replace(everyone, answers=answers), everyone.labelled & new)
+    np.testing.assert_array_equal(adapted.predict(everyone), said)
+    assert adapted.kept == model.kept
+
+
+def test_two_answers_each_are_enough_to_choose_by_and_one_is_not(cohort: Cohort) -> None:
+    everyone = made_up(people=40, days=2, missed=0.0, coupling=1.0)
+    rank, _ = everyone.rank()
+    model = fit_paper(everyone, rank < 2, Design("max", "heads", "equal"), QUICK)
+    assert np.isfinite(model.predict(everyone)).all()
+    with pytest.raises(ModelError, match="somebody with two"):
+        fit_paper(everyone, rank < 1, Design("max", "heads", "equal"), QUICK)
+    with pytest.raises(ModelError, match="max_epochs must be 1"):
+        fit_paper(cohort, cohort.labelled, Design("max", "heads", "equal"), replace(QUICK, max_epochs=0))
+
+
+def test_features_in_another_order_are_refused(cohort: Cohort, models: dict[str, PaperModel]) -> None:
+    hrv = cohort.modalities["hrv"]
+    turned = replace(cohort, modalities={"hrv": replace(hrv, names=hrv.names[::-1])})
+    for other in (turned, replace(cohort, modalities={})):
+        with pytest.raises(CohortError, match="features of hrv"):
+            models["none"].predict(other)
