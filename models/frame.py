@@ -179,9 +179,6 @@ def unfold(asked: Asked, items: Sequence[Item], features: Mapping[str, Sequence[
         raise CohortError(message)
     for item, values in zip(items, past, strict=True):
         _within_scale(item, values)
-    rows, told = np.arange(len(asked)), ~np.isnan(past).all(axis=0)
-    # Nothing is learned from a prompt that nobody answered, not even that there was one.
-    whose, age_h, past = np.repeat(rows, count)[told], age_h[told], [p[told] for p in past]
     time, hour = (_given(asked, name) for name in ("time_us", "local_hour"))
     if ((time < 0) | (time > LATEST_US)).any():
         message = "time_us must be microseconds since 1970, UTC"
@@ -190,7 +187,8 @@ def unfold(asked: Asked, items: Sequence[Item], features: Mapping[str, Sequence[
         message = "local_hour must be an hour of the wall clock, 0 to 24"
         raise CohortError(message)
     nightly = asked.numbers(["nightly"])[:, 0] == 1
-    day = _days(asked.column("day"))
+    day, rows = _days(asked.column("day")), np.arange(len(asked))
+    whose = np.repeat(rows, count)
     # The past's day and hour are those of the wall clock of the row that brings it. Counted back over a clock change,
     # an evening's answer can seem to be of the day after; what is of the day itself, the night before does not know.
     clock = hour[whose] - age_h
@@ -204,7 +202,7 @@ def unfold(asked: Asked, items: Sequence[Item], features: Mapping[str, Sequence[
         message = "two answers of past_age_h of one row are of one time; each must be unique"
         raise CohortError(message)
     nothing = np.full((len(rows), len(items)), np.nan)
-    last = np.cumsum(np.bincount(whose, minlength=len(rows)) + 1) - 1
+    last = np.cumsum(count + 1) - 1
 
     def measured(names: Sequence[str]) -> Floats:
         """Body and voice of the rows asked, (rows of the cohort, names): the past brings answers alone."""

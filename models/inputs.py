@@ -16,7 +16,7 @@ import numpy as np
 
 from models.cohort import Cohort, Floats, Ints, Mask, Singles, filled
 from models.habits import TOLD, Habits
-from models.history import HOUR_US, RATES, SHORT, After, History, history, seen_online, select, told
+from models.history import RATES, SHORT, After, History, history, seen_online, told
 from models.standardise import Standard, standardised
 from models.state_space import PARTS, Filtered, Forecast, Population, filtered, forecast
 
@@ -159,7 +159,7 @@ def build(past: Past, seen: Ints, standards: dict[str, Standard], place: Ints, r
     return Inputs(
         baseline=((ahead.value - cohort.low) / cohort.span).astype(np.float32),
         history=_history_tokens(cohort, before, ahead, past.habits.say(seen, rows, before, ahead)),
-        context=_context(past.cohort, seen, rows, before),
+        context=_context(cohort, before),
         person=place[rows],
         values=values,
         masks=masks,
@@ -187,8 +187,7 @@ def _history_tokens(cohort: Cohort, past: History, ahead: Forecast, habits: Floa
     return np.asarray(filled(parts), dtype=np.float32)
 
 
-def _context(cohort: Cohort, seen: Ints, rows: Ints, past: History) -> Singles:
-    """The clock, how fresh the last answer is, how many there are; `past` is of these rows."""
-    gap = (cohort.time_us[rows] - select(cohort.time_us.astype(float), seen[rows])) / HOUR_US
-    fresh = np.exp(-filled(gap, np.inf) / 12)
-    return np.column_stack([cohort.clock[rows], fresh, np.log1p(past.count.max(1)) / 3]).astype(np.float32)
+def _context(cohort: Cohort, past: History) -> Singles:
+    """The clock, how fresh the last answer is, how many there are; `past` is of the cohort's rows."""
+    fresh = np.exp(-filled(np.fmin.reduce(past.age_h[..., 0], axis=1), np.inf) / 12)
+    return np.column_stack([cohort.clock, fresh, np.log1p(past.count.max(1)) / 3]).astype(np.float32)

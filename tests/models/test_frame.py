@@ -144,15 +144,6 @@ def test_a_frame_that_cannot_be_meant_is_refused(frame: pl.DataFrame, told: str)
         predict_frame(Tiny(), frame)
 
 
-def test_a_prompt_that_nobody_answered_says_nothing() -> None:
-    nobody = asked(past_age_h=[30.0, 2.0, 0.1], past_happy=[40.0, 60.0, None], past_sad=[None, 3.0, float("nan")])
-    cohort, rows, _ = unfold(as_arrays(nobody), ITEMS, FEATURES)
-    own, _, _ = unfold(as_arrays(asked()), ITEMS, FEATURES)
-    assert rows.tolist() == [2]
-    np.testing.assert_array_equal(cohort.time_us, own.time_us)
-    np.testing.assert_array_equal(cohort.answers, own.answers)
-
-
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -118,6 +118,16 @@ def test_a_row_with_any_modality_missing_is_answered_whether_its_columns_are_emp
     np.testing.assert_allclose(champion.predict(whole)["value"], said[2], atol=1e-6)  # type: ignore[attr-defined]
 
 
+def test_a_prompt_that_nobody_answered_moves_no_estimate(learnt: tuple[MacroMicro, Cohort], champion: object) -> None:
+    frame, _ = last_rows(*learnt)
+    asked = frame.copy()
+    for name in [f"past_{item.name}" for item in learnt[1].items]:
+        asked[name] = [np.append(past, np.nan) for past in frame[name]]
+    asked["past_age_h"] = [np.append(ages, 0.1) for ages in frame["past_age_h"]]
+    said, before = (champion.predict(f)["value"] for f in (asked, frame))  # type: ignore[attr-defined]
+    np.testing.assert_allclose(said, before, atol=1e-6)
+
+
 def test_past_answers_may_be_whole_and_an_item_without_one_may_be_none(
     learnt: tuple[MacroMicro, Cohort], champion: object
 ) -> None:
