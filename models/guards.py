@@ -15,12 +15,10 @@ import numpy as np
 from models.cohort import Cohort, Floats, Modality, filled
 from models.errors import LeakageError
 from models.history import Grid
-from models.protocols import GAP_H, Split
+from models.protocols import BY_DAY, GAP_H, Split, day_of_training
 
 HOUR_US = 3_600_000_000
 MOVED = 0.37  # of the scale: how far answers that nobody may see are moved
-BY_DAY = ("yesterday", "daily", "today")
-"""Their past runs over days, also those without a moment; that of others over moments."""
 Method = Callable[[Split], Floats]
 """Fits on a split's training rows and predicts every row, (rows, items)."""
 
@@ -28,9 +26,9 @@ Method = Callable[[Split], Floats]
 def guard_past(cohort: Cohort) -> None:
     """What a row says of the past is mean, SD and count of the person's earlier moments (or days), nothing more.
 
-    For cohorts with all moments of their people: earlier rows that are left out look like a count that is too high. Of
-    days without a moment nothing can be recomputed; from one day with moments to the next, what is told must have moved
-    as the day between moved it.
+    For cohorts with all moments of their people: earlier rows that are left out look like a count that is too high. The
+    past of what is measured over days runs over all days, also those without a moment, and cannot be recomputed; from
+    one day with moments to the next, what is told must have moved as the day between moved it.
 
     Raises:
         LeakageError: a feature's past mean, SD or count does not follow from earlier rows.
@@ -95,7 +93,8 @@ def guard_windows(split: Split, hours: float = GAP_H) -> None:
     """No look-back of a test row reaches over the last training row of its person: P1 needs a gap.
 
     Raises:
-        LeakageError: a test row lies closer than `hours` behind training.
+        LeakageError: a test row lies closer than `hours` behind training, or holds something that was measured over a
+            day of training.
     """
     last = np.full(len(split.cohort.participants), np.iinfo(np.int64).min)
     np.maximum.at(last, split.cohort.person[split.train], split.cohort.time_us[split.train])
@@ -108,6 +107,11 @@ def guard_windows(split: Split, hours: float = GAP_H) -> None:
             "their look-back windows overlap. Leave a gap"
         )
         raise LeakageError(message)
+    reaches = split.test & day_of_training(split.cohort, split.train)
+    for name in BY_DAY:
+        if name in split.cohort.modalities and not np.isnan(split.cohort.modalities[name].values[reaches]).all():
+            message = f"{split.name}: {name} of test rows was measured over a day of training. Mask it"
+            raise LeakageError(message)
 
 
 def guard_method(method: Method, split: Split) -> Floats:

@@ -2,7 +2,7 @@
 
 | protocol | trained on | tested on | a test row sees |
 |---|---|---|---|
-| P1 | first 80 % of each person's answers, its end for choices | last 20 %, after a gap | the first 80 % |
+| P1 | first 80 % of each person's answers, of which the end for choices | last 20 %, after a gap | the first 80 % |
 | P2 | first 80 % | last 20 % | every earlier answer |
 | P2N | first 80 % | last 20 % | answers of earlier local days; no body or voice of the moment |
 | P3 | other people | a person's answers after the first 28 | the first k answers |
@@ -26,6 +26,7 @@ TRAIN_SHARE = 0.8
 GAP_H = 12.0  # between training and test answers in P1, at least: longer than a usual look-back
 ANSWERS_SHOWN = (0, 1, 3, 7, 14, 28)
 KNOWN_BY_NIGHT = ("yesterday", "daily")  # all else is measured at the moment or over the very day
+BY_DAY = (*KNOWN_BY_NIGHT, "today")  # measured over whole days, of which the earliest is the one before the row's
 
 
 @dataclass(frozen=True)
@@ -70,16 +71,26 @@ def online(cohort: Cohort, *, nightly: bool = False, train: Mask | None = None) 
 
 
 def frozen(cohort: Cohort, gap_h: float = GAP_H) -> Split:
-    """P1: 60 % to train, 20 % to choose, the last 20 % after a gap, whose answers nobody sees.
+    """P1: 80 % to train and choose, the last 20 % after a gap, whose answers nobody sees.
 
-    The gap must be as long as the longest look-back; `guards.guard_windows` holds a split to it.
+    The gap must be as long as the longest look-back; what was measured over a day that training reaches into is masked.
+    `guards.guard_windows` holds a split to both.
     """
     known = _first(cohort, TRAIN_SHARE)
     last = np.full(len(cohort.participants), np.iinfo(np.int64).min)
     np.maximum.at(last, cohort.person[known], cohort.time_us[known])
     after = cohort.time_us > last[cohort.person] + int(gap_h * 3_600_000_000)
-    seen = seen_before(cohort, known, seen_online(cohort))
-    return checked(Split("P1", cohort, known, cohort.labelled & ~known & after, seen, frozen=True))
+    seen, reaches = seen_before(cohort, known, seen_online(cohort)), day_of_training(cohort, known) & ~known
+    masked = {name: m.masked(reaches) if name in BY_DAY else m for name, m in cohort.modalities.items()}
+    view = replace(cohort, modalities=masked)
+    return checked(Split("P1", view, known, cohort.labelled & ~known & after, seen, frozen=True))
+
+
+def day_of_training(cohort: Cohort, train: Mask) -> Mask:
+    """Rows whose day before is no later than their person's last day of training, (rows,)."""
+    last = np.full(len(cohort.participants), np.iinfo(np.int64).min)
+    np.maximum.at(last, cohort.person[train], cohort.day[train])
+    return np.asarray(cohort.day - 1 <= last[cohort.person])
 
 
 def unseen_people(cohort: Cohort, shown: int, folds: int = 5, seed: int = 0) -> Iterator[Split]:

@@ -65,6 +65,17 @@ def test_every_baseline_is_blind_to_answers_that_it_may_not_see(cohort: Cohort, 
         assert np.isfinite(guard_method(honest, split)).all()
 
 
+def test_days_that_training_reaches_into_are_masked_and_refused_where_they_are_not(study: Study) -> None:
+    frame = simulated_moments(study, participants=6, days=10, seed=1)
+    cohort = cohort_from_frame(frame, items_of(study), modalities())
+    split = frozen(cohort)
+    guard_windows(split)
+    kept, before = (~np.isnan(c.modalities["yesterday"].values[split.test]).all(axis=1) for c in (split.cohort, cohort))
+    assert 0 < kept.sum() < before.sum()
+    with pytest.raises(LeakageError, match="yesterday of test rows was measured over a day of training"):
+        guard_windows(replace(split, cohort=cohort))
+
+
 def test_a_mean_over_the_test_period_is_refused(cohort: Cohort) -> None:
     def leaky(split: Split) -> Floats:
         return PersonalMean().fit(split.cohort, split.cohort.labelled).predict(split.cohort)
