@@ -113,8 +113,7 @@ def evaluate_again(
 ) -> Evaluation:
     """Test a model of an earlier evaluation on every answer later than those it was fitted on, under P2 and P2N.
 
-    Nothing of the model is fitted; the baselines are, on what it was fitted on. People who came later are tested from
-    their first answer on.
+    Nothing of the model is fitted; the baselines are, on what it was fitted on. People who came later are not tested.
 
     Raises:
         LeakageError: a split would let a prediction see its own time or later, or features know of later ones.

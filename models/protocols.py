@@ -60,10 +60,11 @@ def online(cohort: Cohort, *, nightly: bool = False, train: Mask | None = None) 
     Args:
         cohort: the moments.
         nightly: P2N.
-        train: the rows that were learnt from, where that was decided on an earlier night.
+        train: the rows that were learnt from, where that was decided on an earlier night. Who came later is not tested:
+            estimates of people nothing was learnt of are another protocol's (P3).
     """
     first = _first(cohort, TRAIN_SHARE) if train is None else train
-    test = cohort.labelled & ~first
+    test = cohort.labelled & ~first & np.isin(cohort.person, cohort.person[first])
     if nightly:
         view, seen = nightly_view(cohort)
         return checked(Split("P2N", view, first, test, seen, nightly=True))

@@ -27,7 +27,7 @@ FIGURES = (
     ("lift over EWMA,\n% of scale", "lift_over_ewma.mean", 2, 100),
 )
 """Of several seeds: heading, the figure (`honest_table.leaves`), digits, and times what."""
-ABOVE = 0.02  # pooled CCC by which chance alone may lift a model over the personal mean
+APART = 0.02  # pooled CCC by which chance alone may lift a model over the personal mean
 
 
 def protocols(
@@ -85,13 +85,17 @@ def show_seeds(console: Console, found: Sequence[Mapping[str, Mapping[str, Any]]
 
 
 def show_control(console: Console, found: Sequence[Mapping[str, Mapping[str, Any]]]) -> None:
-    """Whether the model falls to the personal mean once answers stand in random order; of several seeds their mean."""
+    """Whether the model falls to the personal mean once answers stand in random order; of several seeds their mean.
+
+    Far above it something is seen that may not be; far below it a model is kept that does worse than no model.
+    """
     for protocol in found[0]:
         ours, mean = (_average(_of_seeds(found, protocol, m, "pooled_ccc")) for m in ("macro_micro", "personal_mean"))
         if ours is None or mean is None:
             continue
-        fine = ours <= mean + ABOVE
-        told = "as it must be" if fine else "above it: something is seen that may not be, or there are few answers"
+        fine = abs(ours - mean) <= APART
+        why = "something is seen that may not be" if ours > mean else "it does worse than the mean that it starts from"
+        told = "as it must be" if fine else f"more than {APART:g} apart: {why}, or there are few answers"
         console.print(
             f"{protocol}: macro micro {ours:.3f}, personal mean {mean:.3f}; {told}.",
             style="" if fine else "bold red",

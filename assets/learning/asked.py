@@ -14,6 +14,7 @@ from typing import Any
 from assets.lake import Lake
 from assets.learning.evaluation import plain, read_evaluation
 from assets.learning.work import gap_of, learning_inputs, settings_of
+from assets.ledger import digest
 from assets.moments.cohort import load_cohort
 from assets.study import Home, Study
 from models.errors import ModelError
@@ -66,7 +67,8 @@ def protocol_tables(
 
 
 def _kept(home: Home, study: Study, protocols: Sequence[str], variant: Variant, progress: Say | None) -> Tables:
-    lake, inputs, file = Lake(home.lake), learning_inputs(home, study), variant.file(protocols)
+    lake, file = Lake(home.lake), variant.file(protocols)
+    inputs = digest(learning_inputs(home, study), gap_of(study))
     stored = lake.read_bytes(file)
     if stored and json.loads(stored)["inputs"] == inputs:
         kept: Tables = json.loads(stored)["table"]

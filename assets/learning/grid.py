@@ -66,7 +66,7 @@ def load_material(home: Home, study: Study) -> Material:
     if not cohort.labelled.any():
         message = f"{home.root} holds no answers yet. Run: macromicro run"
         raise ModelError(message)
-    return Material(cohort, digest(moments_digest(home, study), paper_code()))
+    return Material(cohort, digest(moments_digest(home, study), paper_code(), gap_of(study)))
 
 
 def run_grid(home: Home, study: Study, grid: str, material: Material, progress: Say | None = None) -> Ran:

@@ -52,7 +52,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         fill(home, study_of(), days=10, people=4)
         refresh_moments(home, study_of(), quiet=True)
     home.study_file.write_text(
-        '[study]\ntimezone = "UTC"\n[items.happy]\n[items.sad]\n[training]\nmax_epochs = 0\nseeds = 2\n'
+        '[study]\ntimezone = "UTC"\n[items.happy]\n[items.sad]\n[training]\nmax_epochs = 1\nseeds = 2\n'
     )
     return home.root
 
