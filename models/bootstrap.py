@@ -34,9 +34,15 @@ def bounds(sampled: Floats, people: int) -> tuple[float, float]:
 
 def pooled(each: Sums, drawn: Floats) -> tuple[Floats, Floats]:
     """Pooled CCC and MAE of every draw, averaged over items: two arrays (draws,)."""
+    agreement, error = pooled_by_item(each, drawn)
+    return over_items(agreement), over_items(error)
+
+
+def pooled_by_item(each: Sums, drawn: Floats) -> tuple[Floats, Floats]:
+    """Pooled CCC and MAE of every draw: two arrays (draws, items)."""
     people, items, kinds = each.shape
     total = (drawn @ each.reshape(people, items * kinds)).reshape(len(drawn), items, kinds)
-    return _over_items(ccc(total)), _over_items(mae(total))
+    return ccc(total), mae(total)
 
 
 def mean_of_people(values: Floats, drawn: Floats) -> Floats:
@@ -51,7 +57,8 @@ def drawn_people(each: Sums) -> Sums:
     return np.asarray(each[each[..., N].sum(1) > 0])
 
 
-def _over_items(values: Floats) -> Floats:
+def over_items(values: Floats) -> Floats:
+    """Mean over the items where there is any, (draws, items) → (draws,)."""
     known = ~np.isnan(values)
     count = known.sum(1)
     return np.asarray(np.nansum(values, axis=1) / np.where(count > 0, count, np.nan))

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from models.baselines import BASELINES, Baseline, OrnsteinUhlenbeck
-from models.bootstrap import DRAWS, bounds, draws, mean_of_people, pooled
+from models.bootstrap import DRAWS, bounds, draws, mean_of_people, over_items, pooled, pooled_by_item
 from models.cohort import Cohort, Floats, Ints
 from models.errors import ModelError
 from models.fitting import fit
@@ -40,7 +40,8 @@ from models.settings import Settings
 
 MODEL = "macro_micro"
 REFERENCE = "ewma"  # lift is told against it
-AGAINST = ("ewma", "ar1_ou", "boosted_trees", "personal_mean")
+EWMA = "ewma"
+AGAINST = (EWMA, "ar1_ou", "boosted_trees", "personal_mean")
 Metrics = dict[str, Any]
 Table = dict[str, dict[str, Metrics]]
 Say = Callable[[str, float], None]
@@ -187,16 +188,20 @@ def compare(tested: Tested, cohort: Cohort, *, seed: int = 0, draw_count: int = 
     drawn = draws(len(used), draw_count, seed)
     scaled = {name: sums(v, tested.answers, person, len(used)) for name, v in tested.values.items()}
     # A person's error over items counts each item by its share of the scale, whatever units the scales have.
-    relative = {
-        name: person_mae(sums(v / cohort.span, tested.answers / cohort.span, person, len(used)))
+    shares = {
+        name: sums(v / cohort.span, tested.answers / cohort.span, person, len(used))
         for name, v in tested.values.items()
     }
+    relative = {name: person_mae(each) for name, each in shares.items()}
     out = {name: _metrics(each, [i.name for i in cohort.items], drawn) for name, each in scaled.items()}
     for name, metrics in out.items():
         for other in AGAINST:
             if other in relative:
                 metrics[f"lift_over_{other}"] = lift_of(relative[other] - relative[name], drawn)
                 metrics[f"ccc_over_{other}"] = gain_of(scaled[name], scaled[other], drawn)
+        for k, figures in enumerate(metrics["items"].values() if EWMA in shares else ()):
+            usual, error = (person_mae(shares[n][:, k : k + 1]) for n in (EWMA, name))
+            figures[f"lift_over_{EWMA}"] = lift_of(usual - error, drawn)
     inside = (tested.interval.low <= tested.answers) & (tested.answers <= tested.interval.high)
     own = coverage(inside, tested.answers, person, len(used))
     width = np.nanmean((tested.interval.high - tested.interval.low) / cohort.span)
@@ -207,6 +212,11 @@ def compare(tested: Tested, cohort: Cohort, *, seed: int = 0, draw_count: int = 
         "coverage_people_p10": float(np.nanquantile(own, 0.1)) if np.isfinite(own).any() else float("nan"),
         "width": float(width),
     }
+    for k, figures in enumerate(out[MODEL]["items"].values()):
+        held = coverage(inside[:, k : k + 1], tested.answers[:, k : k + 1], person, len(used))
+        within = inside[answered[:, k], k]
+        figures["coverage"] = float(within.mean()) if len(within) else float("nan")
+        figures["coverage_worst_decile"] = worst_decile(held)
     return out
 
 
@@ -245,12 +255,12 @@ def _metrics(each: Sums, items: Sequence[str], drawn: Floats) -> Metrics:
     total = each.sum(0)
     agreement, error, share = ccc(total), mae(total), icc(each)
     q, r, own = implied_q(agreement, share), within_r(each), person_ccc(each)
-    sampled_ccc, sampled_mae = pooled(each, drawn)
+    sampled_ccc, sampled_mae = pooled_by_item(each, drawn)
     return {
         "pooled_ccc": _mean(agreement),
-        "pooled_ccc_ci": bounds(sampled_ccc, len(each)),
+        "pooled_ccc_ci": bounds(over_items(sampled_ccc), len(each)),
         "mae": _mean(error),
-        "mae_ci": bounds(sampled_mae, len(each)),
+        "mae_ci": bounds(over_items(sampled_mae), len(each)),
         "person_ccc": _mean(own),
         "within_r": _mean(r),
         "implied_q": _mean(q),
@@ -259,7 +269,8 @@ def _metrics(each: Sums, items: Sequence[str], drawn: Floats) -> Metrics:
         "people": len(each),
         "items": {
             name: {
-                "pooled_ccc": float(agreement[k]), "mae": float(error[k]), "person_ccc": float(own[k]),
+                "pooled_ccc": float(agreement[k]), "pooled_ccc_ci": bounds(sampled_ccc[:, k], len(each)),
+                "mae": float(error[k]), "mae_ci": bounds(sampled_mae[:, k], len(each)), "person_ccc": float(own[k]),
                 "within_r": float(r[k]), "implied_q": float(q[k]), "icc": float(share[k]),
                 "answers": int(total[k, N]),
             }

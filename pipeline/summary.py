@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from assets.learning.honest_table import AGREEMENT, ERROR, HEADER, rows
+from assets.learning.honest_table import AGREEMENT, ERROR, HEADER, by_item, rows
 from assets.monitoring.sizes import human_size
 from assets.study import Home
 
@@ -104,18 +104,28 @@ def _why(moved: Mapping[str, float]) -> str:
 def show_evaluation(console: Console, table: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
     """Models and baselines side by side, one table a protocol, best pooled CCC first."""
     for protocol, by_model in table.items():
-        lines = rows(by_model)
-        for part, title in ((AGREEMENT, NIGHTLY.get(protocol, protocol)), (ERROR, None)):
-            shown = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", padding=0)
-            for place in part:
-                # The heading takes the lines, so that figures stay with their intervals on one.
-                heading = fill(HEADER[place], 10)
-                shown.add_column(heading, justify="right" if place else "left", no_wrap=True, overflow="fold")
-            for line in lines:
-                shown.add_row(*(line[p] for p in part), style="bold" if line[0] == "macro micro" else "")
-            console.print(shown)
+        _show_lines(console, NIGHTLY.get(protocol, protocol), HEADER, rows(by_model))
         _show_intervals(console, by_model.get("macro_micro", {}))
         _show_without(console, by_model.get("macro_micro", {}).get("without", {}))
+
+
+def show_items(console: Console, table: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
+    """The model's items side by side, one table a protocol, best pooled CCC first."""
+    for protocol, by_model in table.items():
+        title = f"macro micro by item, {NIGHTLY.get(protocol, protocol)}"
+        _show_lines(console, title, ("item", *HEADER[1:]), by_item(by_model))
+
+
+def _show_lines(console: Console, title: str, header: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
+    for part, above in ((AGREEMENT, title), (ERROR, None)):
+        shown = Table(box=box.SIMPLE_HEAD, title=above, title_justify="left", padding=0)
+        for place in part:
+            # The heading takes the lines, so that figures stay with their intervals on one.
+            heading = fill(header[place], 10)
+            shown.add_column(heading, justify="right" if place else "left", no_wrap=True, overflow="fold")
+        for line in lines:
+            shown.add_row(*(line[p] for p in part), style="bold" if line[0] == "macro micro" else "")
+        console.print(shown)
 
 
 def _show_intervals(console: Console, found: Mapping[str, Any]) -> None:

@@ -32,6 +32,15 @@ def rows(models: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
     return [[name.replace("_", " "), *_cells(found)] for name, found in best]
 
 
+def by_item(models: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
+    """One line an item of the model under `HEADER`, best pooled CCC first; none where nothing was evaluated.
+
+    Args:
+        models: nested figures by model.
+    """
+    return rows(models.get("macro_micro", {}).get("items", {}))
+
+
 def leaves(figures: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, float | None]]:
     """Nested figures under dotted names; intervals end in `.low` and `.high`."""
     for name, value in figures.items():

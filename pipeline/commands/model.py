@@ -71,6 +71,7 @@ def evaluate(
     permuted: Annotated[
         bool, typer.Option("--permuted", help="A control: each person's answers in random order.")
     ] = False,
+    items: Annotated[bool, typer.Option("--items", help="The model item by item, in place of models.")] = False,
     grid: Annotated[Grid | None, typer.Option(help="Run the paper's grid instead, or a small part of it.")] = None,
 ) -> None:
     """Show how good the model is beside every baseline, by protocol.
@@ -85,11 +86,14 @@ def evaluate(
     """
     from assets.learning.evaluation import read_evaluation
     from pipeline import experiments
-    from pipeline.summary import show_evaluation
+    from pipeline.summary import show_evaluation, show_items
 
     chosen = options(context)
-    study = chosen.home.study()
-    if grid is not None and (protocol or seeds > 1 or permuted):
+    study, show = chosen.home.study(), show_items if items else show_evaluation
+    if items and seeds > 1:
+        message = "--items shows one fit; give it or --seeds, not both"
+        raise typer.BadParameter(message)
+    if grid is not None and (protocol or seeds > 1 or permuted or items):
         message = "--grid is judged under P1 alone, with seeds of its own; give --grid or the other options, not both"
         raise typer.BadParameter(message)
     if grid is not None:
@@ -103,12 +107,12 @@ def evaluate(
         if seeds > 1:
             experiments.show_seeds(chosen.console, [experiments.titled(t, permuted=permuted) for t in tables])
         else:
-            show_evaluation(chosen.console, experiments.titled(tables[0], permuted=permuted))
+            show(chosen.console, experiments.titled(tables[0], permuted=permuted))
         if permuted:
             experiments.show_control(chosen.console, tables)
     else:
         found = table = read_evaluation(chosen.home)
-        show_evaluation(chosen.console, table)
+        show(chosen.console, table)
     if json is not None:
         import json as text
 

@@ -9,7 +9,7 @@ from models.baselines import BASELINES
 from models.cohort import Cohort
 from models.controls import permuted
 from models.errors import ModelError
-from models.evaluation import MODEL, Evaluation, compare, evaluate
+from models.evaluation import MODEL, Evaluation, Tested, compare, evaluate
 from models.settings import Settings
 from tests.models.people import made_up, with_past
 
@@ -75,6 +75,14 @@ def test_answers_permuted_within_people_fall_to_the_personal_mean() -> None:
     assert table[MODEL]["pooled_ccc"] == pytest.approx(table["personal_mean"]["pooled_ccc"], abs=0.02)
 
 
+def test_intervals_of_a_fit_hold_nine_tenths_of_later_answers_for_everybody() -> None:
+    cohort = made_up(people=20, days=30, coupling=2.0)
+    tables = evaluate(cohort, replace(QUICK, members=1, trees=40), draw_count=50).table
+    for protocol in ("P2", "P2N"):
+        assert tables[protocol][MODEL]["coverage"] == pytest.approx(0.9, abs=0.03)
+        assert tables[protocol][MODEL]["coverage_worst_decile"] >= 0.8
+
+
 def test_gains_are_paired_and_figures_are_those_of_the_predictions(evaluation: Evaluation, cohort: Cohort) -> None:
     tested, told = evaluation.tested["P2"], evaluation.table["P2"][MODEL]
     doubled = replace(tested, values={MODEL: tested.values[MODEL], "ewma": tested.values[MODEL]})
@@ -88,6 +96,22 @@ def test_gains_are_paired_and_figures_are_those_of_the_predictions(evaluation: E
     share = told["items"]["item0"]["icc"]
     assert 0 < share < 1
     assert told["items"]["item0"]["implied_q"] == pytest.approx((explained - share) / (1 - share))
+
+
+def test_an_item_is_judged_as_if_it_were_the_only_one(evaluation: Evaluation, cohort: Cohort) -> None:
+    tested = evaluation.tested["P2"]
+    one = slice(1, 2)
+    interval = replace(tested.interval, low=tested.interval.low[:, one], high=tested.interval.high[:, one])
+    alone = Tested(tested.rows, tested.answers[:, one], {n: v[:, one] for n, v in tested.values.items()}, interval,
+                   tested.model)  # fmt: skip
+    told = compare(alone, replace(cohort, items=cohort.items[one], answers=cohort.answers[:, one]))
+    whole = compare(tested, cohort)
+    for name, figures in told.items():
+        for figure, value in whole[name]["items"]["item1"].items():
+            same = (value, figures[figure]) if isinstance(value, dict) else ({"": value}, {"": figures[figure]})
+            for part in same[0]:
+                assert same[0][part] == pytest.approx(same[1][part], nan_ok=True), (name, figure, part)
+    assert {"pooled_ccc_ci", "lift_over_ewma", "coverage"} <= whole[MODEL]["items"]["item1"].keys()
 
 
 def test_a_model_that_says_nothing_of_an_answer_is_not_compared(evaluation: Evaluation, cohort: Cohort) -> None:

@@ -164,6 +164,9 @@ def test_the_evaluation_is_a_table_by_protocol_model_and_figure(labelled: tuple[
     assert set(table) == {"P2", "P2N"}
     assert {"macro_micro", "ewma", "personal_mean"} <= set(table["P2"])
     assert {"pooled_ccc", "mae"} <= set(table["P2"]["ewma"])
+    by_item = say(labelled[0], "evaluate", "--items", "--protocol", "P2N")
+    assert "macro micro by item, P2N" in by_item
+    assert all(item in by_item for item in table["P2"]["macro_micro"]["items"])
 
 
 def test_other_seeds_and_the_control_are_shown_as_such_and_written_one_by_one(
@@ -200,7 +203,7 @@ def test_help_teaches_with_an_example_for_every_command() -> None:
 
 
 def test_a_grid_is_judged_under_its_own_protocol_alone(made: Home) -> None:
-    for other in (["--protocol", "P3"], ["--seeds", "2"], ["--permuted"]):
+    for other in (["--protocol", "P3"], ["--seeds", "2"], ["--permuted"], ["--items"]):
         said = RUNNER.invoke(app, ["--home", str(made.root), "evaluate", "--grid", "small", *other])
         assert said.exit_code == 2
         assert "not both" in said.output
