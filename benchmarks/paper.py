@@ -1,7 +1,7 @@
 """The paper's grid on a simulated study: fusion × personalisation × weighting beside every baseline, under P1.
 
-Run: `OMP_NUM_THREADS=1 python -m benchmarks.paper [small|paper] [people] [days] [seeds] [--write]` (paper, 100, 14 and
-1 by default). Finished cells are kept in a folder under the temporary one, so a run that was stopped goes on. With
+Run: `OMP_NUM_THREADS=1 python -m benchmarks.paper [small|paper|losses] [people] [days] [seeds] [--write]` (paper, 100,
+14 and 1 by default). Finished cells are kept in a folder under the temporary one, so a run that was stopped goes on. With
 `--write` the table and picture replace those between the grid's markers in docs/results.md.
 """
 
@@ -24,7 +24,7 @@ from assets.moments.table import items_of, modalities
 from assets.simulated.moments import simulated_moments
 from assets.study import PAPER_ITEMS, Study
 from models.cohort import Cohort
-from models.paper.design import PaperSettings, cells
+from models.paper.design import GRIDS, PaperSettings, cells
 from models.paper.grid import Bench, Cell, Result, Store, references, run_cells, table
 from models.tables import cohort_from_frame
 from pipeline.experiments import bar
@@ -40,7 +40,7 @@ SHOWN = 12  # cells at each end of the table in the page
 def main() -> None:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("grid", nargs="?", default="paper", choices=("small", "paper"), help="how many designs")
+    parser.add_argument("grid", nargs="?", default="paper", choices=tuple(GRIDS), help="which designs")
     for name, default in (("people", 100), ("days", 14), ("seeds", 1)):
         parser.add_argument(name, nargs="?", default=default, type=int)
     parser.add_argument("--write", action="store_true", help="put table and picture into docs/results.md")

@@ -34,7 +34,7 @@ Progress = Callable[[int, dict[str, float]], None]
 
 @dataclass(frozen=True)
 class Trained:
-    """A version and how it came about; `curve` is empty where it was found again, or no network was trained."""
+    """A version and how it came about; `curve` is its macro fit's, empty where the version was found again."""
 
     version: Version
     fresh: bool
@@ -102,7 +102,7 @@ def _train(
         tags |= {"reads": reads(model), "made_with": made_with()}
         shutil.rmtree(folder / "model", ignore_errors=True)  # of another kind of night on the same inputs
         save(model, folder / "model")
-        curve = tuple(model.curve) if night.macro else ()
+        curve = tuple(model.curve)  # of the macro fit, also where a night updates it
         _log_curve(registry, run_id, curve)
         model_id = log_model(folder / "model", model, {"macromicro": tags})
         version = registry.register(model_id, run_id, inputs, tags)

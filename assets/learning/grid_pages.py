@@ -22,7 +22,7 @@ def table_rows(rows: Iterable[Mapping[str, Any]]) -> list[list[str]]:
     return [
         [
             str(row["name"]).replace("_", " "),
-            number(row["pooled_ccc"]),
+            _agreement(row),
             interval(row["pooled_ccc_ci"]),
             f"{number(row['over'])} ({interval(row['over_ci'])})",
             number(row["mae"]),
@@ -31,6 +31,12 @@ def table_rows(rows: Iterable[Mapping[str, Any]]) -> list[list[str]]:
         ]
         for row in rows
     ]
+
+
+def _agreement(row: Mapping[str, Any]) -> str:
+    """The pooled CCC, of several seeds with their SD."""
+    apart = "" if row["seed_sd"] is None else f" ± {number(row['seed_sd'])}"
+    return number(row["pooled_ccc"]) + apart
 
 
 def grid_picture(rows: Sequence[Mapping[str, Any]]) -> Figure:

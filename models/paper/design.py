@@ -17,9 +17,10 @@ from models.paper.fusion import FUSIONS
 from models.paper.personal import PERSONALISATIONS
 from models.weighting import KINDS as WEIGHTINGS
 
-GRIDS: dict[str, tuple[Sequence[str], Sequence[str], Sequence[str]]] = {
-    "small": (("concatenation", "attention", "late"), ("none", "heads"), ("equal", "druw")),
-    "paper": (tuple(FUSIONS), tuple(PERSONALISATIONS), tuple(WEIGHTINGS)),
+GRIDS: dict[str, tuple[Sequence[str], Sequence[str], Sequence[str], Sequence[str]]] = {
+    "small": (("concatenation", "attention", "late"), ("none", "heads"), ("equal", "druw"), ("ccc",)),
+    "paper": (tuple(FUSIONS), tuple(PERSONALISATIONS), tuple(WEIGHTINGS), ("ccc",)),
+    "losses": (("attention",), ("none", "heads"), ("equal", "kendall"), tuple(CRITERIA)),
 }
 
 

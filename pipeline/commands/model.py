@@ -25,6 +25,7 @@ class Grid(StrEnum):
 
     SMALL = "small"
     PAPER = "paper"
+    LOSSES = "losses"
 
 
 def predict(
@@ -72,7 +73,9 @@ def evaluate(
         bool, typer.Option("--permuted", help="A control: each person's answers in random order.")
     ] = False,
     items: Annotated[bool, typer.Option("--items", help="The model item by item, in place of models.")] = False,
-    grid: Annotated[Grid | None, typer.Option(help="Run the paper's grid instead, or a small part of it.")] = None,
+    grid: Annotated[
+        Grid | None, typer.Option(help="Run the paper's grid instead, a small part of it, or its losses.")
+    ] = None,
 ) -> None:
     """Show how good the model is beside every baseline, by protocol.
 

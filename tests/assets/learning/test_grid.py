@@ -35,7 +35,7 @@ FEW = {name: BASELINES[name] for name in ("global_mean", "personal_mean", "linea
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MACROMICRO_WORKERS", "1")
-    parts = (("max",), ("none", "heads"), ("equal",))
+    parts = (("max",), ("none", "heads"), ("equal",), ("ccc",))
     monkeypatch.setattr(design, "GRIDS", {"small": parts, "paper": parts})
     monkeypatch.setattr("models.paper.grid.BASELINES", FEW)
     quick = partial(newcomers.evaluate_newcomers, shown=(0, 7), folds=2, baselines=FEW, draw_count=50)

@@ -89,6 +89,8 @@ def test_ordinary_nights_update_the_last_macro_version(nights: Home, study: Stud
     assert last_macro(made[::-1]) == made[0]
     described = registry_of(nights, study).client().get_model_version("macro-micro", "3").description
     assert f"updated from version 1: {made[2].tags['updated']} ({made[2].tags[REASON]})" in described
+    client = registry_of(nights, study).client()
+    assert all("training.png" in {file.path for file in client.list_artifacts(version.run_id)} for version in made)
 
 
 def test_an_updated_version_shares_everything_with_its_macro_version(nights: Home, study: Study) -> None:

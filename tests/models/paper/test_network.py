@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from models.errors import ModelError
+from models.paper.criteria import CRITERIA
 from models.paper.design import GRIDS, Design, PaperSettings, cells
 from models.paper.fusion import FUSIONS
 from models.paper.network import PaperNetwork
@@ -117,7 +118,8 @@ def test_the_papers_grid_is_every_combination_once_and_unknown_parts_are_refused
     paper = cells("paper")
     assert len(paper) == len(set(paper)) == 6 * 5 * 6
     assert set(cells("small")) <= set(paper)
-    assert all(len(parts) == 3 for parts in GRIDS.values())
+    assert all(len(parts) == 4 for parts in GRIDS.values())
+    assert {design.loss for design in cells("losses")} == set(CRITERIA)
     with pytest.raises(ModelError, match="cross_attention"):
         Design(fusion="magic")
     with pytest.raises(ModelError, match="small"):
