@@ -3,7 +3,8 @@
 Run: `python -m benchmarks.models_lifesnaps`. The published table becomes an inbox (daily values, one self-report a
 day at 20:00 local), `macromicro run` does the rest, `macromicro evaluate` gives the table. Once with a day's values
 known from the following day (the default), once known on the day itself: the day's emotions were asked during that
-day, so part of those values is from after them, and the second form is an upper end, not a result.
+day, so part of those values is from after them, and the second form is an upper end, not a result. A fit that finds the
+values of no use does not read them, and their share is 0; what they do where they are read all the same is told below.
 """
 
 from __future__ import annotations
@@ -13,10 +14,19 @@ import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+
+from assets.learning.work import settings_of
+from assets.moments.cohort import load_cohort
+from assets.study import Home
+from models.baselines import BASELINES
+from models.evaluation import compare, drops, predict_split
+from models.fitting import fit
+from models.protocols import online
 
 DATA = Path(os.environ.get("MACROMICRO_REAL_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 EMOTIONS = ("ALERT", "HAPPY", "NEUTRAL", "RESTED/RELAXED", "SAD", "TENSE/ANXIOUS", "TIRED")
@@ -33,6 +43,7 @@ def main() -> None:
     for known in ("next_day", "same_day"):
         with tempfile.TemporaryDirectory() as folder:
             show(known, table(Path(folder), known))
+            read_all_the_same(Home(Path(folder)))
 
 
 def table(home: Path, known: str) -> dict[str, Any]:
@@ -45,6 +56,21 @@ def table(home: Path, known: str) -> dict[str, Any]:
             sys.exit(told.stdout + told.stderr)
     found: dict[str, Any] = json.loads((home / "table.json").read_text())
     return found
+
+
+def read_all_the_same(home: Home) -> None:
+    """Print what the values do in a fit that reads them whether or not held-back answers speak for it."""
+    study = home.study()
+    cohort = load_cohort(home, study)
+    settings = replace(settings_of(study), read_all=True)
+    model = fit(cohort.take(online(cohort).train), settings)
+    for split in (online(cohort), online(cohort, nightly=True)):
+        tested = predict_split(split, model, {"ewma": BASELINES["ewma"]})
+        ours = compare(tested, cohort)["macro_micro"]
+        print(f"\nread all the same, {split.name}: CCC {ours['pooled_ccc']:.3f}, MAE {ours['mae']:.3f}")
+        for name, loss in drops(split, model, tested).items():
+            agreement, error = (f"{loss[k]['mean']:+.4f} {loss[k]['ci']}" for k in ("ccc", "mae"))
+            print(f"without {name}: CCC falls by {agreement}, error rises by {error}")
 
 
 def fill(home: Path, known: str) -> None:

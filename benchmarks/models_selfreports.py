@@ -2,8 +2,10 @@
 
 Run: `python -m benchmarks.models_selfreports [rowland] [fisher] [--newcomers] [--permuted] [--seed N]`. Prints a table
 a study and protocol, with the gains over the exponentially weighted mean that are asked for (CCC + .02, MAE × .97) and
-what a fit costs. With `--newcomers`: P3 instead, five fits a study: people never trained on, after their first 0 to 28
-answers. With `--permuted`: each person's answers in random order, a control: everything must fall to the personal mean.
+what a fit costs. `trees_told` are the boosted trees given besides all that the model's own trees read of history: what
+its state-space model and habits say, which a fit on the same answers learned. With `--newcomers`: P3 instead, five fits
+a study: people never trained on, after their first 0 to 28 answers. With `--permuted`: each person's answers in random
+order, a control: everything must fall to the personal mean.
 """
 
 from __future__ import annotations
@@ -12,20 +14,25 @@ import argparse
 import os
 import sys
 import time
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from models.baselines import BASELINES
-from models.cohort import Cohort, Floats
+from models.cohort import Cohort, Floats, Ints
 from models.controls import permuted
 from models.evaluation import MODEL, Metrics, compare, predict_split
 from models.fitting import fit
+from models.inputs import Past
+from models.macro_micro import MacroMicro
 from models.metrics import ccc, mae, sums_over_all
 from models.mix import PARTS
 from models.newcomers import evaluate_newcomers
 from models.protocols import online
 from models.settings import Settings
+from models.trees import Trees
 from tests.models.people import fisher, rowland
 
 DATA = Path(os.environ.get("MACROMICRO_REAL_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
@@ -80,7 +87,21 @@ def known(name: str, cohort: Cohort, seed: int) -> None:
     print(f"weights of {PARTS}, spread, share drawn to levels: {mixes}")
     for nightly in (False, True):
         split = online(cohort, nightly=nightly)
-        show(split.name, compare(predict_split(split, model, BASELINES), cohort), cohort)
+        baselines = {**BASELINES, "trees_told": partial(ToldTrees, model=model)}
+        show(split.name, compare(predict_split(split, model, baselines), cohort), cohort)
+
+
+@dataclass
+class ToldTrees(Trees):
+    """Boosted trees that also read the history tokens of a fitted model."""
+
+    model: MacroMicro = field(kw_only=True)
+
+    def _features(self, cohort: Cohort, seen: Ints | None) -> tuple[Floats, Floats, Floats]:
+        base, shared, own = super()._features(cohort, seen)
+        past = Past.of(cohort, self.model.population, self.model.relation)
+        history = self.model.inputs(past, past.online if seen is None else seen).history
+        return base, shared, np.concatenate([own, history.astype(np.float64)], -1)
 
 
 def newcomers(name: str, cohort: Cohort, seed: int) -> None:

@@ -1,8 +1,8 @@
 """The paper's grid on a simulated study: fusion × personalisation × weighting beside every baseline, under P1.
 
 Run: `OMP_NUM_THREADS=1 python -m benchmarks.paper [small|paper|losses] [people] [days] [seeds] [--write]` (paper, 100,
-14 and 1 by default). Finished cells are kept in a folder under the temporary one, so a run that was stopped goes on. With
-`--write` the table and picture replace those between the grid's markers in docs/results.md.
+14 and 1 by default). Finished cells are kept in a folder under the temporary one, so a run that was stopped goes on.
+With `--write` the table and picture replace those between the grid's markers in docs/results.md.
 """
 
 from __future__ import annotations

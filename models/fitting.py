@@ -140,7 +140,7 @@ def _learn(material: _Material, held: Held, checkpoint: Path | None, progress: P
         model.network, model.forest, model.mixes = None, None, {}
         model.note = "held-back answers are told by who gives them, not when; the personal baseline is kept"
         return
-    model.unused = material.unused(held.check)
+    model.unused = () if model.settings.read_all else material.unused(held.check)
     if model.unused:
         model.note = f"not read, because held-back answers are estimated as well without: {', '.join(model.unused)}"
         material = material.without(model.unused)

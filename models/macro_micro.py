@@ -113,8 +113,9 @@ class MacroMicro:
                 unknown.
             seen: (rows of the cohort,) the last row that each row sees, where a protocol decides.
             why: also say what each part of what is known moves the estimates by: the estimate less what it would be had
-                the modality not been measured (each modality's name), had the person never answered (`history`), were
-                the person unknown to the model (`person`). Parts act together, so they need not add up.
+                the modality not been measured (each modality's name), had the person never answered (`history`), had
+                the model no parameters of the person's own (`person`; of a stranger it would besides trust its parts by
+                other weights). Parts act together, so they need not add up.
 
         Raises:
             CohortError: the cohort's items are not the model's.

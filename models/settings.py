@@ -16,7 +16,8 @@ class Settings:
     how many labelled rows a fit needs; with fewer the baseline is kept. `coverage` is what intervals aim at.
     `members` networks are averaged; `trees` boosted trees of each loss are asked beside them, none with 0.
     `nightly_share` is how often a training row is seen as a nightly batch would see it. `device` is where networks
-    learn, as torch names it (cpu, cuda); estimates never need one.
+    learn, as torch names it (cpu, cuda); estimates never need one. `read_all` reads modalities that showed no worth
+    too, to see what they would do.
     """
 
     seed: int = 0
@@ -43,6 +44,7 @@ class Settings:
     coverage: float = 0.9
     threads: int = 2
     device: str = "cpu"
+    read_all: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for configurations and experiment logs."""

@@ -54,6 +54,12 @@ def test_a_stored_model_still_leaves_it_out(cohort: Cohort, model: MacroMicro, t
     np.testing.assert_array_equal(again.predict(cohort).value, model.predict(cohort).value)
 
 
+def test_all_is_read_where_that_is_asked_for(cohort: Cohort) -> None:
+    model = fit(cohort, replace(QUICK, read_all=True))
+    assert model.unused == ()
+    assert np.abs(model.predict(cohort, why=True).moved["voice"]).max() > 0
+
+
 def test_with_few_people_nothing_is_told() -> None:
     few = made_up(people=4, days=12, coupling=1e-9, seed=2)
     model = fit(few, QUICK)
