@@ -178,7 +178,7 @@ def unfold(asked: Asked, items: Sequence[Item], features: Mapping[str, Sequence[
         )
         raise CohortError(message)
     for item, values in zip(items, past, strict=True):
-        _within_scale(item, values)
+        within_scale(item, f"past_{item.name}", values)
     time, hour = (_given(asked, name) for name in ("time_us", "local_hour"))
     if ((time < 0) | (time > LATEST_US)).any():
         message = "time_us must be microseconds since 1970, UTC"
@@ -201,6 +201,10 @@ def unfold(asked: Asked, items: Sequence[Item], features: Mapping[str, Sequence[
     if ((np.diff(person) == 0) & (np.diff(time_us) == 0)).any():
         message = "two answers of past_age_h of one row are of one time; each must be unique"
         raise CohortError(message)
+    participants = asked.column("participant")
+    if any(code is None or code != code for code in participants):  # noqa: PLR0124 (NaN)
+        message = "participant must be given in every row"
+        raise CohortError(message)
     nothing = np.full((len(rows), len(items)), np.nan)
     last = np.cumsum(count + 1) - 1
 
@@ -212,7 +216,7 @@ def unfold(asked: Asked, items: Sequence[Item], features: Mapping[str, Sequence[
 
     cohort = Cohort(
         items=tuple(items),
-        participants=tuple(map(str, asked.column("participant"))),
+        participants=tuple(map(str, participants)),
         person=person,
         time_us=time_us,
         day=np.r_[day[whose] + back, day][order],
@@ -250,10 +254,15 @@ def _numbers(values: Any) -> Floats:
     return given.astype(np.float64)
 
 
-def _within_scale(item: Item, past: Floats) -> None:
-    off = past[(past < item.low) | (past > item.high)]
+def within_scale(item: Item, column: str, answers: Floats) -> None:
+    """Refuse answers that the item's scale does not have.
+
+    Raises:
+        CohortError: there are such; the message names the `column`.
+    """
+    off = answers[(answers < item.low) | (answers > item.high)]
     if len(off):
-        message = f"past_{item.name} holds {off[0]:g}; the item's scale is {item.low:g} to {item.high:g}"
+        message = f"{column} holds {off[0]:g}; the item's scale is {item.low:g} to {item.high:g}"
         raise CohortError(message)
 
 

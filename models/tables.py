@@ -14,7 +14,7 @@ import polars as pl
 
 from models.cohort import Cohort, Floats, Item, modalities_of
 from models.errors import CohortError
-from models.frame import OUTPUT, Asked, Predictor, answers
+from models.frame import OUTPUT, Asked, Predictor, answers, within_scale
 
 
 def cohort_from_frame(frame: pl.DataFrame, items: Sequence[Item], modalities: Mapping[str, Sequence[str]]) -> Cohort:
@@ -26,12 +26,17 @@ def cohort_from_frame(frame: pl.DataFrame, items: Sequence[Item], modalities: Ma
         modalities: for each modality, the features wanted, in order.
 
     Raises:
-        CohortError: a needed column is absent, or a person has two rows at one time.
+        CohortError: a needed column is absent or has rows without a value, an answer lies outside its scale, or a
+            person has two rows at one time.
     """
     needed = ["participant", "time_us", "day", "local_hour"]
     missing = [c for c in needed if c not in frame.columns]
     if missing:
         message = f"the frame lacks {', '.join(missing)}; a moments frame has {', '.join(needed)} and the features"
+        raise CohortError(message)
+    empty = [c for c in needed if frame[c].has_nulls()]
+    if empty:
+        message = f"rows of the frame have no {', no '.join(empty)}; every moment is somebody's and of some time"
         raise CohortError(message)
     frame = frame.sort("participant", "time_us")
     if frame.select(pl.struct("participant", "time_us").is_duplicated().any()).item():
@@ -39,6 +44,9 @@ def cohort_from_frame(frame: pl.DataFrame, items: Sequence[Item], modalities: Ma
         raise CohortError(message)
     participants = tuple(frame["participant"].unique(maintain_order=True))
     codes = {code: n for n, code in enumerate(participants)}
+    given = asked(frame).numbers([f"y_{i.name}" for i in items])
+    for item, own in zip(items, given.T, strict=True):
+        within_scale(item, f"y_{item.name}", own)
     return Cohort(
         items=tuple(items),
         participants=participants,
@@ -46,7 +54,7 @@ def cohort_from_frame(frame: pl.DataFrame, items: Sequence[Item], modalities: Ma
         time_us=frame["time_us"].cast(pl.Int64).to_numpy(),
         day=frame["day"].cast(pl.Date).cast(pl.Int32).cast(pl.Int64).to_numpy(),
         local_hour=frame["local_hour"].cast(pl.Float64).to_numpy(),
-        answers=asked(frame).numbers([f"y_{i.name}" for i in items]),
+        answers=given,
         modalities=modalities_of(asked(frame).numbers, modalities),
     )
 

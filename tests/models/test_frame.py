@@ -137,6 +137,7 @@ def test_the_day_may_be_a_date_a_datetime_or_text(day: object) -> None:
         (asked(past_happy=[40.0, 400.0]), "past_happy holds 400; the item's scale is 0 to 100"),
         (asked(day="in March"), "day must be a date, a datetime or an ISO text"),
         (asked(day=None), "day must be"),
+        (asked(participant=None), "participant must be given"),
     ],
 )
 def test_a_frame_that_cannot_be_meant_is_refused(frame: pl.DataFrame, told: str) -> None:
@@ -158,3 +159,18 @@ def test_a_frame_that_cannot_be_meant_is_refused(frame: pl.DataFrame, told: str)
 def test_what_cannot_be_is_refused_and_named(change: dict[str, object], said: str) -> None:
     with pytest.raises(CohortError, match=said):
         predict_frame(Tiny(), asked(**change))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"time_us": None}, "no time_us"),
+        ({"participant": None}, "no participant"),
+        ({"y_happy": 500.0}, "y_happy holds 500"),
+        ({"y_happy": float("inf")}, "y_happy is infinite"),
+    ],
+)
+def test_moments_of_nobody_of_no_time_or_off_the_scale_make_no_cohort(change: dict[str, object], said: str) -> None:
+    moment = {"participant": "P1", "time_us": NOON_US, "day": date(2026, 3, 2), "local_hour": 12.0, "y_happy": 50.0}
+    with pytest.raises(CohortError, match=said):
+        cohort_from_frame(pl.DataFrame([{**moment, **change}]), ITEMS, {})
