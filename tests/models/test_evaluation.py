@@ -9,7 +9,7 @@ from models.baselines import BASELINES
 from models.cohort import Cohort
 from models.controls import permuted
 from models.errors import ModelError
-from models.evaluation import MODEL, Evaluation, Tested, compare, evaluate
+from models.evaluation import MODEL, Evaluation, compare, evaluate
 from models.settings import Settings
 from tests.models.people import made_up, with_past
 
@@ -102,8 +102,8 @@ def test_an_item_is_judged_as_if_it_were_the_only_one(evaluation: Evaluation, co
     tested = evaluation.tested["P2"]
     one = slice(1, 2)
     interval = replace(tested.interval, low=tested.interval.low[:, one], high=tested.interval.high[:, one])
-    alone = Tested(tested.rows, tested.answers[:, one], {n: v[:, one] for n, v in tested.values.items()}, interval,
-                   tested.model)  # fmt: skip
+    values = {name: said[:, one] for name, said in tested.values.items()}
+    alone = replace(tested, answers=tested.answers[:, one], values=values, interval=interval)
     told = compare(alone, replace(cohort, items=cohort.items[one], answers=cohort.answers[:, one]))
     whole = compare(tested, cohort)
     for name, figures in told.items():
