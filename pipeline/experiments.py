@@ -122,15 +122,17 @@ def _spread(values: Sequence[float], digits: int, times: float) -> str:
 
 
 def show_grid(console: Console, rows: Sequence[dict[str, Any]]) -> None:
-    """The grid's table and where it stands against the personal mean."""
-    from assets.learning.grid_pages import HEADER, summary, table_rows
+    """The grid's table, in two so that each line has its room, and where it stands against the personal mean."""
+    from assets.learning.grid_pages import AGREEMENT, ERROR, HEADER, summary, table_rows
 
-    shown = Table(box=box.SIMPLE_HEAD, title="The paper's grid under P1", title_justify="left")
-    for place, name in enumerate(HEADER):
-        shown.add_column(name, justify="right" if place else "left", overflow="fold")
-    for row, texts in zip(rows, table_rows(rows), strict=True):
-        shown.add_row(*map(escape, texts), style="" if row["seeds"] else "dim")
-    console.print(shown)
+    lines = table_rows(rows)
+    for part, title in ((AGREEMENT, "The paper's grid under P1"), (ERROR, None)):
+        shown = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", padding=0)
+        for place in part:
+            shown.add_column(HEADER[place], justify="right" if place else "left", no_wrap=not place, overflow="fold")
+        for row, texts in zip(rows, lines, strict=True):
+            shown.add_row(*(escape(texts[p]) for p in part), style="" if row["seeds"] else "dim")
+        console.print(shown)
     console.print(summary(rows), highlight=False)
 
 

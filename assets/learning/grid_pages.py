@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 HEADER = ("model", "pooled CCC", "95 % over people", "over the personal mean", "MAE", "per-person CCC", "implied q")
+AGREEMENT, ERROR = (0, 1, 2, 5), (0, 3, 4, 6)
+"""Columns of the same table in two, where a line has room for 80 characters."""
 BEGIN, END = "<!-- paper-grid:begin -->", "<!-- paper-grid:end -->"
 LABELLED = 40  # lines that still have room for a name each
 NAME = 6  # so many lines without names are as high as one with its name
