@@ -16,8 +16,10 @@ $(READY): requirements.lock pyproject.toml
 	@echo "Making the environment in $(VENV); the first time this takes some minutes."
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13)) and print("macromicro needs Python 3.11 to 3.13")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -r requirements.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --no-compile --progress-bar on -r requirements.lock
 	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@# On all cores, where pip takes one for minutes; a few files that packages bring are of other Pythons.
+	@echo "Compiling"; $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || :
 	@touch $(READY)
 
 demo: $(READY)  ## Simulate a study, run a whole night on it, show the result and where to look
