@@ -1,6 +1,7 @@
 """What every test may ask for: a fresh study home, and the folder of real recordings where it exists."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,3 +53,10 @@ def study() -> Study:
 def home(tmp_path: Path) -> Home:
     """An empty data home."""
     return Home(tmp_path / "home")
+
+
+@pytest.fixture(autouse=True)
+def _same_draws() -> None:
+    """What a test draws from torch's own randomness it draws alike every time, whichever tests came before."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
