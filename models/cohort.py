@@ -118,6 +118,29 @@ class Cohort:
             modalities={name: m.take(index) for name, m in self.modalities.items()},
         )
 
+    def largest(self, values: Ints, rows: Mask, none: int) -> Ints:
+        """Each person's largest value (rows,) among some rows, (people,); `none` for people without such a row."""
+        out = np.full(len(self.participants), none)
+        np.maximum.at(out, self.person[rows], values[rows])
+        return out
+
+    def check(self, items: tuple[Item, ...], features: Mapping[str, tuple[str, ...]]) -> None:
+        """Refuse a model's work on a cohort whose items, or features by modality, are not the model's.
+
+        Raises:
+            CohortError: they are not.
+        """
+        if self.items != items:
+            message = (
+                f"the model knows the items {', '.join(i.name for i in items)} with their scales; "
+                f"the cohort has others: {', '.join(i.name for i in self.items)}"
+            )
+            raise CohortError(message)
+        for name, names in features.items():
+            if name not in self.modalities or self.modalities[name].names != names:
+                message = f"the model was fitted with {len(names)} features of {name}; build the cohort with the same"
+                raise CohortError(message)
+
     def answered_before(self) -> Ints:
         """How many answered rows of the person come before each row, (rows,)."""
         running = np.r_[0, np.cumsum(self.labelled)]

@@ -199,9 +199,9 @@ def compare(tested: Tested, cohort: Cohort, *, seed: int = 0, draw_count: int = 
             if other in relative:
                 metrics[f"lift_over_{other}"] = lift_of(relative[other] - relative[name], drawn)
                 metrics[f"ccc_over_{other}"] = gain_of(scaled[name], scaled[other], drawn)
-        for k, figures in enumerate(metrics["items"].values() if EWMA in shares else ()):
-            usual, error = (person_mae(shares[n][:, k : k + 1]) for n in (EWMA, name))
-            figures[f"lift_over_{EWMA}"] = lift_of(usual - error, drawn)
+        lifts = mae(shares[EWMA]) - mae(shares[name]) if EWMA in shares else np.empty((len(used), 0))
+        for figures, lift in zip(metrics["items"].values(), lifts.T, strict=False):
+            figures[f"lift_over_{EWMA}"] = lift_of(lift, drawn)
     inside = (tested.interval.low <= tested.answers) & (tested.answers <= tested.interval.high)
     own = coverage(inside, tested.answers, person, len(used))
     width = np.nanmean((tested.interval.high - tested.interval.low) / cohort.span)

@@ -103,8 +103,7 @@ def _baseline(cohort: Cohort, settings: Settings) -> MacroMicro:
         if int((~np.isnan(m.values[cohort.labelled])).any(axis=1).sum()) >= FEWEST_PRESENT
     }
     answered = np.unique(cohort.person[cohort.labelled])
-    until = np.full(len(cohort.participants), NEVER)
-    np.maximum.at(until, cohort.person[cohort.labelled], cohort.time_us[cohort.labelled])
+    until = cohort.largest(cohort.time_us, cohort.labelled, NEVER)
     return MacroMicro(
         settings=settings,
         items=cohort.items,

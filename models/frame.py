@@ -165,45 +165,26 @@ def unfold(asked: Asked, items: Sequence[Item], features: Mapping[str, Sequence[
     Returns:
         The cohort, the places of the rows asked, in their order, and which of them are asked the night before.
     """
-    answered = [f"past_{i.name}" for i in items]
-    needed = [*ASKED, *answered]
+    needed = [*ASKED, *(f"past_{i.name}" for i in items)]
     missing = [c for c in needed if c not in asked.names]
     if missing:
         message = f"the frame lacks {', '.join(missing)}; a row needs {', '.join(needed)}, and may have features"
         raise CohortError(message)
-    count, (age_h, *past) = _lists(asked, ["past_age_h", *answered])
-    if not ((age_h > 0) & (age_h < LONGEST_H)).all():
-        message = (
-            "past_age_h must be above 0 and no age of the world: hours from each past answer to the time asked about"
-        )
-        raise CohortError(message)
-    for item, values in zip(items, past, strict=True):
-        within_scale(item, f"past_{item.name}", values)
-    time, hour = (_given(asked, name) for name in ("time_us", "local_hour"))
-    if ((time < 0) | (time > LATEST_US)).any():
-        message = "time_us must be microseconds since 1970, UTC"
-        raise CohortError(message)
-    if ((hour < 0) | (hour > DAY_H)).any():
-        message = "local_hour must be an hour of the wall clock, 0 to 24"
-        raise CohortError(message)
-    nightly = asked.numbers(["nightly"])[:, 0] == 1
-    day, rows = _days(asked.column("day")), np.arange(len(asked))
+    count, age_h, past = _past(asked, items)
+    now_us, hour, day = _asked_about(asked)
+    nightly, rows = asked.numbers(["nightly"])[:, 0] == 1, np.arange(len(asked))
     whose = np.repeat(rows, count)
     # The past's day and hour are those of the wall clock of the row that brings it. Counted back over a clock change,
     # an evening's answer can seem to be of the day after; what is of the day itself, the night before does not know.
     clock = hour[whose] - age_h
     back = np.floor(clock / DAY_H).astype(np.int64)
     back[nightly[whose] & (back == 0) & (clock < CLOCK_CHANGE_H)] = -1
-    now_us, person = time.astype(np.int64), np.r_[whose, rows]
+    person = np.r_[whose, rows]
     time_us = np.r_[now_us[whose] - np.round(age_h * HOUR_US).astype(np.int64), now_us]
     order = np.lexsort((time_us, person))
     person, time_us = person[order], time_us[order]
     if ((np.diff(person) == 0) & (np.diff(time_us) == 0)).any():
         message = "two answers of past_age_h of one row are of one time; each must be unique"
-        raise CohortError(message)
-    participants = asked.column("participant")
-    if any(code is None or code != code for code in participants):  # noqa: PLR0124 (NaN)
-        message = "participant must be given in every row"
         raise CohortError(message)
     nothing = np.full((len(rows), len(items)), np.nan)
     last = np.cumsum(count + 1) - 1
@@ -216,7 +197,7 @@ def unfold(asked: Asked, items: Sequence[Item], features: Mapping[str, Sequence[
 
     cohort = Cohort(
         items=tuple(items),
-        participants=tuple(map(str, participants)),
+        participants=_participants(asked),
         person=person,
         time_us=time_us,
         day=np.r_[day[whose] + back, day][order],
@@ -225,6 +206,40 @@ def unfold(asked: Asked, items: Sequence[Item], features: Mapping[str, Sequence[
         modalities=modalities_of(measured, features),
     )
     return cohort, last, nightly
+
+
+def _participants(asked: Asked) -> tuple[str, ...]:
+    """Whom each row asks about."""
+    codes = asked.column("participant")
+    if any(code is None or code != code for code in codes):  # noqa: PLR0124 (NaN)
+        message = "participant must be given in every row"
+        raise CohortError(message)
+    return tuple(map(str, codes))
+
+
+def _asked_about(asked: Asked) -> tuple[Ints, Floats, Ints]:
+    """The time (UTC µs), the hour of the wall clock and the day (since 1970) of each row, each (rows,)."""
+    time, hour = (_given(asked, name) for name in ("time_us", "local_hour"))
+    if ((time < 0) | (time > LATEST_US)).any():
+        message = "time_us must be microseconds since 1970, UTC"
+        raise CohortError(message)
+    if ((hour < 0) | (hour > DAY_H)).any():
+        message = "local_hour must be an hour of the wall clock, 0 to 24"
+        raise CohortError(message)
+    return time.astype(np.int64), hour, _days(asked.column("day"))
+
+
+def _past(asked: Asked, items: Sequence[Item]) -> tuple[Ints, Floats, list[Floats]]:
+    """How many past answers each row brings (rows,), their ages in hours and, by item, the answers, end to end."""
+    count, (age_h, *past) = _lists(asked, ["past_age_h", *(f"past_{i.name}" for i in items)])
+    if not ((age_h > 0) & (age_h < LONGEST_H)).all():
+        message = (
+            "past_age_h must be above 0 and no age of the world: hours from each past answer to the time asked about"
+        )
+        raise CohortError(message)
+    for item, values in zip(items, past, strict=True):
+        within_scale(item, f"past_{item.name}", values)
+    return count, age_h, past
 
 
 def _lists(asked: Asked, names: Sequence[str]) -> tuple[Ints, list[Floats]]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from models.cohort import Cohort, Floats, Modality, filled
 from models.errors import LeakageError
-from models.history import Grid
+from models.history import NONE, Grid
 from models.protocols import BY_DAY, GAP_H, Split, day_of_training
 
 HOUR_US = 3_600_000_000
@@ -96,9 +96,7 @@ def guard_windows(split: Split, hours: float = GAP_H) -> None:
         LeakageError: a test row lies closer than `hours` behind training, or holds something that was measured over a
             day of training.
     """
-    last = np.full(len(split.cohort.participants), np.iinfo(np.int64).min)
-    np.maximum.at(last, split.cohort.person[split.train], split.cohort.time_us[split.train])
-    border = last[split.cohort.person]
+    border = split.cohort.largest(split.cohort.time_us, split.train, np.iinfo(np.int64).min)[split.cohort.person]
     trained = border > np.iinfo(np.int64).min
     near = split.test & trained & (split.cohort.time_us - np.where(trained, border, 0) < hours * HOUR_US)
     if near.any():
@@ -146,9 +144,7 @@ def guard_method(method: Method, split: Split) -> Floats:
 
 def _seen_by_any(split: Split) -> np.ndarray:
     """Rows that some test row may see: everything of the person up to the last row seen."""
-    tested = np.flatnonzero(split.test)
-    last = np.full(len(split.cohort.participants), -1)
-    np.maximum.at(last, split.cohort.person[tested], split.seen[tested])
+    last = split.cohort.largest(split.seen, split.test, NONE)
     return np.asarray(np.arange(len(split.cohort)) <= last[split.cohort.person])
 
 

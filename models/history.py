@@ -58,8 +58,7 @@ def seen_as_newcomer(cohort: Cohort, seed: int) -> Ints:
 
 def seen_before(cohort: Cohort, visible: Mask, seen: Ints) -> Ints:
     """`seen` cut back to the person's rows that are `visible`, which must be a prefix of each person's rows."""
-    last = np.full(len(cohort.participants), NONE)
-    np.maximum.at(last, cohort.person[visible], np.flatnonzero(visible))
+    last = cohort.largest(np.arange(len(cohort)), visible, NONE)
     return np.asarray(np.minimum(seen, last[cohort.person]))
 
 

@@ -15,7 +15,6 @@ import numpy as np
 
 from models.cohort import Cohort, Floats, Ints, Item, Mask
 from models.ensemble import Ensemble
-from models.errors import CohortError
 from models.forest import LOSSES, Forest
 from models.history import NONE, History, seen_online, select
 from models.inputs import Inputs, Past, build, stacked
@@ -196,28 +195,11 @@ class MacroMicro:
 
     def _known_of(self, cohort: Cohort, seen: Ints | None, *, nightly: bool) -> tuple[Cohort, Ints]:
         """The cohort as it is known online or by night, and the last row that each row sees."""
-        self.check(cohort)
+        cohort.check(self.items, self.features)
         if not nightly:
             return cohort, seen_online(cohort) if seen is None else seen
         cohort, by_night = nightly_view(cohort)
         return cohort, by_night if seen is None else seen
-
-    def check(self, cohort: Cohort) -> None:
-        """Refuse a cohort whose items or features are not the model's.
-
-        Raises:
-            CohortError: they are not.
-        """
-        if cohort.items != self.items:
-            message = (
-                f"the model knows the items {', '.join(i.name for i in self.items)} with their scales; "
-                f"the cohort has {', '.join(i.name for i in cohort.items)}"
-            )
-            raise CohortError(message)
-        for name, names in self.features.items():
-            if name not in cohort.modalities or cohort.modalities[name].names != names:
-                message = f"the model was fitted with {len(names)} features of {name}; build the cohort with the same"
-                raise CohortError(message)
 
 
 def _index(cohort: Cohort, rows: Ints | Mask | None) -> Ints:

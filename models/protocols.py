@@ -78,8 +78,7 @@ def frozen(cohort: Cohort, gap_h: float = GAP_H) -> Split:
     `guards.guard_windows` holds a split to both.
     """
     known = _first(cohort, TRAIN_SHARE)
-    last = np.full(len(cohort.participants), np.iinfo(np.int64).min)
-    np.maximum.at(last, cohort.person[known], cohort.time_us[known])
+    last = cohort.largest(cohort.time_us, known, np.iinfo(np.int64).min)
     after = cohort.time_us > last[cohort.person] + int(gap_h * 3_600_000_000)
     seen, reaches = seen_before(cohort, known, seen_online(cohort)), day_of_training(cohort, known) & ~known
     masked = {name: m.masked(reaches) if name in BY_DAY else m for name, m in cohort.modalities.items()}
@@ -89,9 +88,7 @@ def frozen(cohort: Cohort, gap_h: float = GAP_H) -> Split:
 
 def day_of_training(cohort: Cohort, train: Mask) -> Mask:
     """Rows whose day before is no later than their person's last day of training, (rows,)."""
-    last = np.full(len(cohort.participants), np.iinfo(np.int64).min)
-    np.maximum.at(last, cohort.person[train], cohort.day[train])
-    return np.asarray(cohort.day - 1 <= last[cohort.person])
+    return np.asarray(cohort.day - 1 <= cohort.largest(cohort.day, train, np.iinfo(np.int64).min)[cohort.person])
 
 
 def unseen_people(cohort: Cohort, shown: int, folds: int = 5, seed: int = 0) -> Iterator[Split]:
@@ -183,9 +180,8 @@ def guard_nightly(cohort: Cohort, seen: Ints) -> None:
 
 def _last_trained(split: Split) -> Ints:
     """The last training row of each row's person, (rows,); NONE where there is none."""
-    last = np.full(len(split.cohort.participants), NONE)
-    np.maximum.at(last, split.cohort.person[split.train], np.flatnonzero(split.train))
-    return np.asarray(last[split.cohort.person])
+    cohort = split.cohort
+    return cohort.largest(np.arange(len(cohort)), split.train, NONE)[cohort.person]
 
 
 def _first(cohort: Cohort, share: float) -> Mask:

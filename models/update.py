@@ -69,7 +69,7 @@ def update(model: MacroMicro, cohort: Cohort) -> Updated:
     Raises:
         CohortError: the cohort's items or features are not the model's.
     """
-    model.check(cohort)
+    cohort.check(model.items, model.features)
     new = model.unseen(cohort)
     asked = np.unique(cohort.person[new])
     if not len(asked):
@@ -88,8 +88,7 @@ def update(model: MacroMicro, cohort: Cohort) -> Updated:
 
 def _with_newcomers(model: MacroMicro, cohort: Cohort, new: Mask) -> MacroMicro:
     """A copy with a place for everybody who answered, which knows until when it has their answers."""
-    last = np.full(len(cohort.participants), NEVER)
-    np.maximum.at(last, cohort.person[new], cohort.time_us[new])
+    last = cohort.largest(cohort.time_us, new, NEVER)
     until = dict(zip(model.participants, model.answered_until.tolist(), strict=True))
     until |= {cohort.participants[p]: int(last[p]) for p in np.unique(cohort.person[new])}
     return replace(

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from assets.learning.honest_table import AGREEMENT, ERROR, HEADER, by_item, rows
+from assets.learning.honest_table import AGREEMENT, ERROR, HEADER, ITEM_HEADER, by_item, rows
 from assets.monitoring.sizes import human_size
 from assets.study import Home
 
@@ -113,7 +113,7 @@ def show_items(console: Console, table: Mapping[str, Mapping[str, Mapping[str, A
     """The model's items side by side, one table a protocol, best pooled CCC first."""
     for protocol, by_model in table.items():
         title = f"macro micro by item, {NIGHTLY.get(protocol, protocol)}"
-        _show_lines(console, title, ("item", *HEADER[1:]), by_item(by_model))
+        _show_lines(console, title, ITEM_HEADER, by_item(by_model))
 
 
 def _show_lines(console: Console, title: str, header: Sequence[str], lines: Sequence[Sequence[str]]) -> None:

@@ -12,7 +12,7 @@ from assets.lake import Lake
 from assets.learning.challenger import Trained, train_challenger
 from assets.learning.champion import Judged, judge
 from assets.learning.evaluation import Evaluated, refresh_evaluation
-from assets.learning.honest_table import HEADER, by_item, number, rows
+from assets.learning.honest_table import HEADER, ITEM_HEADER, by_item, number, rows
 from assets.learning.pictures import answered_picture, curve_picture
 from assets.learning.schedule import BASE, MACRO, REASON, TRAINING, UPDATED
 from assets.learning.tables import EVALUATION, PREQUENTIAL
@@ -98,7 +98,7 @@ def _table_metadata(home: Home, study: Study, done: Evaluated) -> dict[str, Any]
         facts["note"] = done.note
     for protocol, models in done.table.items():
         facts[protocol] = markdown_table(HEADER, rows(models))
-        facts[f"{protocol} by item"] = markdown_table(("item", *HEADER[1:]), by_item(models))
+        facts[f"{protocol} by item"] = markdown_table(ITEM_HEADER, by_item(models))
     prequential = Lake(home.lake).read(PREQUENTIAL)
     if prequential["answer"].is_not_null().any():
         scales = {name: (item.low, item.high) for name, item in study.items.items()}

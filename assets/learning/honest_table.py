@@ -16,6 +16,7 @@ HEADER = (
     "model", "pooled CCC (95 %)", "CCC within people", "r within", "MAE (95 %)", "implied q",
     "lift over EWMA, % of scale (95 %)", "people improved", "worst tenth", "coverage, worst tenth",
 )  # fmt: skip
+ITEM_HEADER = ("item", *HEADER[1:])
 AGREEMENT, ERROR = (0, 1, 2, 3, 5), (0, 4, 6, 7, 8)
 """Columns of the same table in two, where a line has room for 80 characters."""
 NOTHING = "–"
@@ -33,7 +34,7 @@ def rows(models: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
 
 
 def by_item(models: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
-    """One line an item of the model under `HEADER`, best pooled CCC first; none where nothing was evaluated.
+    """One line an item of the model under `ITEM_HEADER`, best pooled CCC first; none where nothing was evaluated.
 
     Args:
         models: nested figures by model.

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from models.cohort import Cohort, Floats, Item, Mask
-from models.errors import CohortError, ModelError
+from models.errors import ModelError
 from models.metrics import pooled_ccc
 from models.paper.criteria import CRITERIA, Criterion
 from models.paper.design import Design, PaperSettings
@@ -58,13 +58,7 @@ class PaperModel:
         Raises:
             CohortError: the cohort's items or features are not the model's.
         """
-        if cohort.items != self.items:
-            message = f"the model knows the items {', '.join(i.name for i in self.items)}; the cohort has others"
-            raise CohortError(message)
-        for name, names in self.features.items():
-            if name not in cohort.modalities or cohort.modalities[name].names != names:
-                message = f"the model was fitted with {len(names)} features of {name}; build the cohort with the same"
-                raise CohortError(message)
+        cohort.check(self.items, self.features)
         return signals(cohort, self.standards, {p: n for n, p in enumerate(self.participants)})
 
     def predict(self, cohort: Cohort) -> Floats:
@@ -117,12 +111,13 @@ def fit_paper(cohort: Cohort, train: Mask, design: Design, settings: PaperSettin
         message = f"{len(rows)} answered moments are too few for the paper's grid; it needs {FEWEST_ANSWERED}"
         raise ModelError(message)
     held = _latest(cohort, rows, settings.validation)
-    if not held.any() or settings.max_epochs < 1:
+    if not held.any():
         message = (
             "the paper's grid chooses when to stop on later answers of the same people: it needs somebody with two"
         )
-        if settings.max_epochs < 1:
-            message = "the paper's grid has no model that is not trained: [training] max_epochs must be 1 at least"
+        raise ModelError(message)
+    if settings.max_epochs < 1:
+        message = "the paper's grid has no model that is not trained: [training] max_epochs must be 1 at least"
         raise ModelError(message)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
