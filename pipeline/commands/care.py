@@ -89,7 +89,7 @@ def doctor(context: typer.Context, *, json: Json = False) -> None:
 
 
 def clean(context: typer.Context, *, json: Json = False) -> None:
-    """Do the weekly house-keeping now: remove what [retention] of study.toml no longer keeps; the inbox never.
+    """Do the weekly house-keeping now: remove what the retention in study.toml no longer keeps; the inbox never.
 
     Example: [dim]macromicro --home study clean[/]
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import dataclass, field
+from inspect import cleandoc
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -49,6 +50,14 @@ def print_json(value: Any) -> None:
 
 class Group(TyperGroup):
     """A group whose commands end with one clear message and code 1 where macromicro refuses something."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """A command whose help fills the terminal's lines, wherever those of the source end."""
+        command = super().get_command(ctx, cmd_name)
+        if command is not None and command.help:
+            paragraphs = cleandoc(command.help).split("\n\n")
+            command.help = "\n\n".join(paragraph.replace("\n", " ") for paragraph in paragraphs)
+        return command
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; an error made on purpose is shown as it stands, any other by name, with no traceback."""

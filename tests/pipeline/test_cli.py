@@ -3,6 +3,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +201,14 @@ def test_help_teaches_with_an_example_for_every_command() -> None:
     for command in known:
         said = RUNNER.invoke(app, [*command, "--help"], terminal_width=200).stdout
         assert re.search(r"macromicro (--home \S+ )?" + command[0], said), command
+
+
+def test_help_fills_its_lines_and_loses_no_word() -> None:
+    at_80 = RUNNER.invoke(app, ["run", "--help"], terminal_width=80).stdout.split("╭")[0]
+    paragraphs = [p.splitlines() for p in re.split(r"\n\s*\n", at_80.strip())]
+    for line, after in ((a, b) for lines in paragraphs for a, b in pairwise(lines)):
+        assert len(line.rstrip()) + len(after.split()[0]) >= 79, line
+    assert "retention in study.toml" in " ".join(RUNNER.invoke(app, ["clean", "--help"]).stdout.split())
 
 
 def test_a_grid_is_judged_under_its_own_protocol_alone(made: Home) -> None:
