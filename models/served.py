@@ -29,7 +29,7 @@ class Served(PythonModel):
             lambda name: model_input[name].to_numpy(),
             lambda names: model_input[names].to_numpy(np.float64, na_value=np.nan),
         )
-        return pd.DataFrame(answers(self._model, asked, **(params or {})))
+        return pd.DataFrame(answers(self._model, asked, **(params or {})), copy=False)
 
 
 mlflow.models.set_model(Served())

@@ -118,6 +118,17 @@ def test_a_row_with_any_modality_missing_is_answered_whether_its_columns_are_emp
     np.testing.assert_allclose(champion.predict(whole)["value"], said[2], atol=1e-6)  # type: ignore[attr-defined]
 
 
+def test_unwrapped_it_says_the_same_and_what_is_wrong_with_a_frame(
+    learnt: tuple[MacroMicro, Cohort], champion: object
+) -> None:
+    frame, _ = last_rows(*learnt)
+    unwrapped = champion.unwrap_python_model()  # type: ignore[attr-defined]
+    pd.testing.assert_frame_equal(unwrapped.predict(None, frame), champion.predict(frame))  # type: ignore[attr-defined]
+    with pytest.raises(Exception, match="the frame lacks local_hour") as caught:
+        unwrapped.predict(None, frame.drop(columns="local_hour"))
+    assert type(caught.value).__name__ == "CohortError"
+
+
 def test_a_prompt_that_nobody_answered_moves_no_estimate(learnt: tuple[MacroMicro, Cohort], champion: object) -> None:
     frame, _ = last_rows(*learnt)
     asked = frame.copy()
