@@ -1,8 +1,8 @@
 """Uncertainty of a table by resampling participants, paired over models.
 
-A draw is how often each person comes up; every pooled statistic of that draw is a matrix product with the sums per
-person (`models/metrics.py`). The same draws serve all models, so differences are paired. Rows are never resampled:
-answers of one person are not independent.
+A draw is how often each person comes up; every statistic of that draw is a matrix product with sums per person
+(`models/metrics.py`). The same draws serve all models, so differences are paired. Rows are never resampled: answers of
+one person are not independent.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from models.cohort import Floats
-from models.metrics import N, Sums, ccc, mae
+from models.metrics import Sums, ccc, mae, together
 
 DRAWS = 2_000
 LEVEL = 0.95
@@ -34,31 +34,11 @@ def bounds(sampled: Floats, people: int) -> tuple[float, float]:
 
 def pooled(each: Sums, drawn: Floats) -> tuple[Floats, Floats]:
     """Pooled CCC and MAE of every draw, averaged over items: two arrays (draws,)."""
-    agreement, error = pooled_by_item(each, drawn)
-    return over_items(agreement), over_items(error)
-
-
-def pooled_by_item(each: Sums, drawn: Floats) -> tuple[Floats, Floats]:
-    """Pooled CCC and MAE of every draw: two arrays (draws, items)."""
-    people, items, kinds = each.shape
-    total = (drawn @ each.reshape(people, items * kinds)).reshape(len(drawn), items, kinds)
-    return ccc(total), mae(total)
-
-
-def mean_of_people(values: Floats, drawn: Floats) -> Floats:
-    """Mean over people of one number each, for every draw, (draws,); people without a number count nowhere."""
-    known = ~np.isnan(values)
-    weight = drawn @ known.astype(float)
-    return np.asarray((drawn @ np.nan_to_num(values)) / np.where(weight > 0, weight, np.nan))
-
-
-def drawn_people(each: Sums) -> Sums:
-    """Only people with any answer: the others would make a draw of nothing."""
-    return np.asarray(each[each[..., N].sum(1) > 0])
+    total = together(each, drawn)
+    return over_items(ccc(total)), over_items(mae(total))
 
 
 def over_items(values: Floats) -> Floats:
-    """Mean over the items where there is any, (draws, items) → (draws,)."""
-    known = ~np.isnan(values)
-    count = known.sum(1)
-    return np.asarray(np.nansum(values, axis=1) / np.where(count > 0, count, np.nan))
+    """Mean over the items where there is any, (…, items) → (…)."""
+    count = (~np.isnan(values)).sum(-1)
+    return np.asarray(np.nansum(values, axis=-1) / np.where(count > 0, count, np.nan))

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from models.baselines import BASELINES, Baseline, OrnsteinUhlenbeck
-from models.bootstrap import DRAWS, bounds, draws, mean_of_people, over_items, pooled, pooled_by_item
-from models.cohort import Cohort, Floats, Ints
+from models.bootstrap import DRAWS, bounds, draws, over_items
+from models.cohort import Cohort, Floats, Ints, Mask
 from models.errors import ModelError
 from models.fitting import fit
 from models.guards import guard_past, guard_windows
@@ -25,16 +25,19 @@ from models.metrics import (
     N,
     Sums,
     ccc,
-    coverage,
+    held,
     icc,
     implied_q,
     mae,
+    mean_of_people,
     person_ccc,
     person_mae,
     sums,
+    together,
     within_r,
     worst_decile,
-)  # fmt: skip
+    worst_deciles,
+)
 from models.protocols import GAP_H, Split, frozen, online
 from models.settings import Settings
 
@@ -45,6 +48,13 @@ AGAINST = (EWMA, "ar1_ou", "boosted_trees", "personal_mean")
 Metrics = dict[str, Any]
 Table = dict[str, dict[str, Metrics]]
 Say = Callable[[str, float], None]
+
+
+class Figure(NamedTuple):
+    """A figure by item: of all people, (items,), and of the people of every draw, (draws, items)."""
+
+    whole: Floats
+    drawn: Floats
 
 
 @dataclass(frozen=True)
@@ -193,31 +203,37 @@ def compare(tested: Tested, cohort: Cohort, *, seed: int = 0, draw_count: int = 
         for name, v in tested.values.items()
     }
     relative = {name: person_mae(each) for name, each in shares.items()}
-    out = {name: _metrics(each, [i.name for i in cohort.items], drawn) for name, each in scaled.items()}
+    figures = {name: _figures(each, drawn) for name, each in scaled.items()}
+    out = {name: _metrics(scaled[name], found, [i.name for i in cohort.items]) for name, found in figures.items()}
     for name, metrics in out.items():
         for other in AGAINST:
             if other in relative:
                 metrics[f"lift_over_{other}"] = lift_of(relative[other] - relative[name], drawn)
-                metrics[f"ccc_over_{other}"] = gain_of(scaled[name], scaled[other], drawn)
+                for short, figure in (("ccc", "pooled_ccc"), ("person_ccc", "person_ccc")):
+                    mine, theirs = figures[name][figure], figures[other][figure]
+                    metrics[f"{short}_over_{other}"] = gain_of(mine, theirs, len(used))
         lifts = mae(shares[EWMA]) - mae(shares[name]) if EWMA in shares else np.empty((len(used), 0))
-        for figures, lift in zip(metrics["items"].values(), lifts.T, strict=False):
-            figures[f"lift_over_{EWMA}"] = lift_of(lift, drawn)
+        for of_item, lift in zip(metrics["items"].values(), lifts.T, strict=False):
+            of_item[f"lift_over_{EWMA}"] = lift_of(lift, drawn)
     inside = (tested.interval.low <= tested.answers) & (tested.answers <= tested.interval.high)
-    own = coverage(inside, tested.answers, person, len(used))
     width = np.nanmean((tested.interval.high - tested.interval.low) / cohort.span)
-    answered = ~np.isnan(tested.answers)
-    out[MODEL] |= {
-        "coverage": float(inside[answered].mean()) if answered.any() else float("nan"),
-        "coverage_worst_decile": worst_decile(own),
-        "coverage_people_p10": float(np.nanquantile(own, 0.1)) if np.isfinite(own).any() else float("nan"),
-        "width": float(width),
-    }
-    for k, figures in enumerate(out[MODEL]["items"].values()):
-        held = coverage(inside[:, k : k + 1], tested.answers[:, k : k + 1], person, len(used))
-        within = inside[answered[:, k], k]
-        figures["coverage"] = float(within.mean()) if len(within) else float("nan")
-        figures["coverage_worst_decile"] = worst_decile(held)
+    out[MODEL] |= {**_held(inside, tested.answers, person, drawn), "width": float(width)}
+    for k, of_item in enumerate(out[MODEL]["items"].values()):
+        of_item.update(_held(inside[:, [k]], tested.answers[:, [k]], person, drawn))
     return out
+
+
+def _held(inside: Mask, answers: Floats, person: Ints, drawn: Floats) -> Metrics:
+    """How many answers lie inside their intervals: of all, of the tenth of people held worst, of the tenth lowest."""
+    hits, count = held(inside, answers, person, drawn.shape[1])
+    own, known = hits / np.where(count > 0, count, np.nan), int((count > 0).sum())
+    return {
+        "coverage": float(hits.sum() / count.sum()) if known else float("nan"),
+        "coverage_ci": bounds(drawn @ hits / np.maximum(drawn @ count, 1), known),
+        "coverage_worst_decile": worst_decile(own),
+        "coverage_worst_decile_ci": bounds(worst_deciles(own, drawn), known),
+        "coverage_people_p10": float(np.nanquantile(own, 0.1)) if known else float("nan"),
+    }
 
 
 def drops(
@@ -233,9 +249,9 @@ def drops(
     used, person = np.unique(cohort.person[tested.rows], return_inverse=True)
     drawn, everywhere = draws(len(used), draw_count, seed), np.ones(len(cohort), dtype=np.bool_)
 
-    def figures(values: Floats) -> tuple[Sums, Floats]:
+    def figures(values: Floats) -> tuple[Figure, Floats]:
         each = sums(values / cohort.span, tested.answers / cohort.span, person, len(used))
-        return each, person_mae(each)
+        return _agreement(each, drawn), person_mae(each)
 
     whole, error = figures(tested.values[MODEL])
     out: dict[str, Metrics] = {}
@@ -247,53 +263,57 @@ def drops(
         without = replace(cohort, modalities={**cohort.modalities, **masked})
         said = model.predict(without, tested.rows, nightly=split.nightly, seen=split.seen).value
         each, worse = figures(said)
-        out[name] = {"mae": lift_of(worse - error, drawn), "ccc": gain_of(whole, each, drawn)}
+        out[name] = {"mae": lift_of(worse - error, drawn), "ccc": gain_of(whole, each, len(used))}
     return out
 
 
-def _metrics(each: Sums, items: Sequence[str], drawn: Floats) -> Metrics:
-    total = each.sum(0)
-    agreement, error, share = ccc(total), mae(total), icc(each)
-    q, r, own = implied_q(agreement, share), within_r(each), person_ccc(each)
-    sampled_ccc, sampled_mae = pooled_by_item(each, drawn)
-    return {
-        "pooled_ccc": _mean(agreement),
-        "pooled_ccc_ci": bounds(over_items(sampled_ccc), len(each)),
-        "mae": _mean(error),
-        "mae_ci": bounds(over_items(sampled_mae), len(each)),
-        "person_ccc": _mean(own),
-        "within_r": _mean(r),
-        "implied_q": _mean(q),
-        "icc": _mean(share),
-        "answers": int(total[..., N].sum()),
-        "people": len(each),
-        "items": {
-            name: {
-                "pooled_ccc": float(agreement[k]), "pooled_ccc_ci": bounds(sampled_ccc[:, k], len(each)),
-                "mae": float(error[k]), "mae_ci": bounds(sampled_mae[:, k], len(each)), "person_ccc": float(own[k]),
-                "within_r": float(r[k]), "implied_q": float(q[k]), "icc": float(share[k]),
-                "answers": int(total[k, N]),
-            }
-            for k, name in enumerate(items)
-        },
-    }  # fmt: skip
+def _agreement(each: Sums, drawn: Floats) -> Figure:
+    return Figure(ccc(together(each)), ccc(together(each, drawn)))
 
 
-def lift_of(lift: Floats, drawn: Floats) -> Metrics:
-    """Mean fall of people's errors, as a share of the scale, with its interval."""
-    known = lift[~np.isnan(lift)]
+def _figures(each: Sums, drawn: Floats) -> dict[str, Figure]:
+    """Every figure of a model that is told with its interval."""
+    agreement, share = _agreement(each, drawn), Figure(icc(each), icc(each, drawn))
     return {
-        "mean": _mean(lift),
-        "ci": bounds(mean_of_people(lift, drawn), len(known)),
-        "improved": float((known > 0).mean()) if len(known) else float("nan"),
-        "worst_decile": worst_decile(lift),
+        "pooled_ccc": agreement,
+        "mae": Figure(mae(together(each)), mae(together(each, drawn))),
+        "person_ccc": Figure(person_ccc(each), person_ccc(each, drawn)),
+        "within_r": Figure(within_r(each), within_r(each, drawn)),
+        "implied_q": Figure(*(implied_q(*both) for both in zip(agreement, share, strict=True))),
+        "icc": share,
     }
 
 
-def gain_of(each: Sums, other: Sums, drawn: Floats) -> Metrics:
-    """Gain in pooled CCC, paired over the same draws."""
-    mean = _mean(ccc(each.sum(0))) - _mean(ccc(other.sum(0)))
-    return {"mean": mean, "ci": bounds(pooled(each, drawn)[0] - pooled(other, drawn)[0], len(each))}
+def _metrics(each: Sums, figures: Mapping[str, Figure], items: Sequence[str]) -> Metrics:
+    """A model's figures, of all items and by item, with the number of answers that they are of."""
+    out: Metrics = {"answers": int(each[..., N].sum()), "people": len(each), "items": {}}
+    for name, (whole, drawn) in figures.items():
+        out |= {name: _mean(whole), f"{name}_ci": bounds(over_items(drawn), len(each))}
+    for k, item in enumerate(items):
+        out["items"][item] = {"answers": int(each[:, k, N].sum())}
+        for name, (whole, drawn) in figures.items():
+            out["items"][item] |= {name: float(whole[k]), f"{name}_ci": bounds(drawn[:, k], len(each))}
+    return out
+
+
+def lift_of(lift: Floats, drawn: Floats) -> Metrics:
+    """Mean fall of people's errors, as a share of the scale; whom it helps; how it is for the tenth who gain least."""
+    known = ~np.isnan(lift)
+    helped, people = np.where(known, lift > 0, np.nan), int(known.sum())
+    return {
+        "mean": _mean(lift),
+        "ci": bounds(mean_of_people(lift, drawn), people),
+        "improved": _mean(helped),
+        "improved_ci": bounds(mean_of_people(helped, drawn), people),
+        "worst_decile": worst_decile(lift),
+        "worst_decile_ci": bounds(worst_deciles(lift, drawn), people),
+    }
+
+
+def gain_of(mine: Figure, other: Figure, people: int) -> Metrics:
+    """Gain in an agreement, paired over the same draws."""
+    gained = over_items(mine.drawn) - over_items(other.drawn)
+    return {"mean": _mean(mine.whole) - _mean(other.whole), "ci": bounds(gained, people)}
 
 
 def _mean(values: Floats) -> float:

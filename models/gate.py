@@ -13,10 +13,10 @@ from typing import Protocol
 
 import numpy as np
 
-from models.bootstrap import FEWEST_PEOPLE, bounds, draws, mean_of_people
+from models.bootstrap import FEWEST_PEOPLE, bounds, draws
 from models.cohort import Floats, Ints, Mask
 from models.frame import Estimates
-from models.metrics import worst_decile
+from models.metrics import mean_of_people, worst_decile
 
 SAME = 1e-9  # errors closer than this, in shares of the scale, are one and the same model's
 

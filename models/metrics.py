@@ -1,9 +1,10 @@
 """How good predictions are: agreement, errors and lift, from sufficient statistics per person and item.
 
 Everything pooled over people follows from seven sums per person and item, so a bootstrap over people is a matrix
-product (`models/bootstrap.py`) and 300 people cost no more than a table of them. CCC is Lin's concordance
-correlation coefficient (Biometrics 1989;45:255), with population (1/n) moments. Which rows are compared is decided
-by `models/protocols.py`.
+product and 300 people cost no more than a table of them: every metric of all people takes `drawn` too, how often each
+person comes up in each draw (`models/bootstrap.py`), and is then told of every draw. CCC is Lin's concordance
+correlation coefficient (Biometrics 1989;45:255), with population (1/n) moments. Which rows are compared is decided by
+`models/protocols.py`.
 """
 
 from __future__ import annotations
@@ -67,37 +68,49 @@ def pooled_ccc(predicted: Floats, answers: Floats) -> Floats:
     return ccc(sums_over_all(predicted, answers))
 
 
-def person_ccc(each: Sums) -> Floats:
+def together(parts: Floats, drawn: Floats | None = None) -> Floats:
+    """What is known of each person, (people, …), summed: (…); of people as they are `drawn`, (draws, …)."""
+    if drawn is None:
+        return np.asarray(parts.sum(0))
+    return np.asarray((drawn @ parts.reshape(len(parts), -1)).reshape(len(drawn), *parts.shape[1:]))
+
+
+def mean_of_people(values: Floats, drawn: Floats | None = None) -> Floats:
+    """Mean of numbers (people, …) over people, (…) or (draws, …); people without a number count nowhere."""
+    known = ~np.isnan(values)
+    count = together(known.astype(float), drawn)
+    return np.asarray(together(np.where(known, values, 0.0), drawn) / np.where(count > 0, count, np.nan))
+
+
+def person_ccc(each: Sums, drawn: Floats | None = None) -> Floats:
     """Mean over people of their own CCC, per item; people with few answers or constant ones are left out."""
     n = np.maximum(each[..., N], 1)
     varied = each[..., YY] / n - (each[..., Y] / n) ** 2 > 1e-9
-    own = np.where((each[..., N] >= MIN_ANSWERS) & varied, np.nan_to_num(ccc(each)), np.nan)
-    return _nanmean(own, axis=0)
+    return mean_of_people(np.where((each[..., N] >= MIN_ANSWERS) & varied, np.nan_to_num(ccc(each)), np.nan), drawn)
 
 
-def within_r(each: Sums) -> Floats:
-    """Correlation of predictions and answers after taking each person's means away, pooled, (items,)."""
+def within_r(each: Sums, drawn: Floats | None = None) -> Floats:
+    """Correlation of predictions and answers after taking each person's means away, pooled, per item."""
     n = np.maximum(each[..., N], 1)
-    cross = (each[..., PY] - each[..., P] * each[..., Y] / n).sum(0)
-    var_p = (each[..., PP] - each[..., P] ** 2 / n).sum(0)
-    var_y = (each[..., YY] - each[..., Y] ** 2 / n).sum(0)
+    products = each[..., (PY, PP, YY)] - each[..., (P, P, Y)] * each[..., (Y, P, Y)] / n[..., None]
+    cross, var_p, var_y = np.moveaxis(together(products, drawn), -1, 0)
     flat = (var_p <= 1e-9) | (var_y <= 1e-9)
     return np.where(flat, np.nan, cross / np.sqrt(np.where(flat, 1.0, var_p * var_y)))
 
 
-def icc(each: Sums) -> Floats:
-    """Share of the answers' variance that lies between people, (items,): one-way ANOVA, unequal group sizes.
+def icc(each: Sums, drawn: Floats | None = None) -> Floats:
+    """Share of the answers' variance that lies between people, per item: one-way ANOVA, unequal group sizes.
 
     NaN where nothing tells: of one person, or where nobody answers twice or any answer differs.
     """
     n = each[..., N]
-    groups = (n > 0).sum(0)
-    total = n.sum(0)
-    means = each[..., Y] / np.maximum(n, 1)
-    grand = each[..., Y].sum(0) / np.maximum(total, 1)
-    within = (each[..., YY] - n * means**2).sum(0) / np.maximum(total - groups, 1)
-    between = (n * (means - grand) ** 2).sum(0) / np.maximum(groups - 1, 1)
-    size = (total - (n**2).sum(0) / np.maximum(total, 1)) / np.maximum(groups - 1, 1)
+    mean = each[..., Y] / np.maximum(n, 1)
+    away = mean - each[..., Y].sum(0) / np.maximum(n.sum(0), 1)
+    parts = np.stack([n > 0, n, n**2, each[..., YY] - n * mean**2, n * away, n * away**2], -1)
+    groups, total, squares, inside, sum_away, squares_away = np.moveaxis(together(parts, drawn), -1, 0)
+    within = inside / np.maximum(total - groups, 1)
+    between = (squares_away - sum_away**2 / np.maximum(total, 1)) / np.maximum(groups - 1, 1)
+    size = (total - squares / np.maximum(total, 1)) / np.maximum(groups - 1, 1)
     level = np.maximum((between - within) / np.maximum(size, 1e-9), 0.0)
     told = (total > groups) & (groups > 1) & (level + within > 0)
     return np.asarray(np.where(told, level / np.where(told, level + within, 1.0), np.nan))
@@ -124,19 +137,23 @@ def person_mae(each: Sums) -> Floats:
 
 def worst_decile(lift: Floats) -> float:
     """Mean lift of the tenth of people who gain least (at least one person)."""
-    known = np.sort(lift[~np.isnan(lift)])
-    return float(known[: max(1, len(known) // 10)].mean()) if len(known) else float("nan")
+    return float(worst_deciles(lift, np.ones((1, len(lift))))[0])
 
 
-def coverage(inside: Mask, answers: Floats, person: Ints, people: int) -> Floats:
-    """Share of each person's answers inside their intervals, (people,); NaN without answers."""
+def worst_deciles(lift: Floats, drawn: Floats) -> Floats:
+    """The same of every draw, (draws,)."""
+    ascending = np.argsort(lift)[: np.isfinite(lift).sum()]  # NaN sorts last
+    often = drawn[:, ascending]
+    tenth = np.maximum(1, often.sum(1) // 10)
+    taken = np.clip(tenth[:, None] - (np.cumsum(often, axis=1) - often), 0, often)
+    count = taken.sum(1)
+    return np.asarray(taken @ lift[ascending] / np.where(count > 0, count, np.nan))
+
+
+def held(inside: Mask, answers: Floats, person: Ints, people: int) -> tuple[Floats, Floats]:
+    """How many of each person's answers lie inside their intervals, and how many there are, each (people,)."""
     answered = ~np.isnan(answers)
-    count, hits = np.zeros(people), np.zeros(people)
-    np.add.at(count, person, answered.sum(1))
+    hits, count = np.zeros((2, people))
     np.add.at(hits, person, (inside & answered).sum(1))
-    return hits / np.where(count > 0, count, np.nan)
-
-
-def _nanmean(values: Floats, axis: int) -> Floats:
-    count = (~np.isnan(values)).sum(axis)
-    return np.asarray(np.nansum(values, axis) / np.where(count > 0, count, np.nan))
+    np.add.at(count, person, answered.sum(1))
+    return hits, count

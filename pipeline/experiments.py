@@ -8,7 +8,6 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -16,6 +15,7 @@ from assets.learning.honest_table import NOTHING, leaves, number
 from assets.study import Home, Study
 from pipeline.lock import lock
 from pipeline.summary import NIGHTLY
+from pipeline.terminal import show_lines
 
 TITLES = NIGHTLY | {
     "P1": "P1: the last fifth of each person's answers, none of which is seen",
@@ -126,13 +126,11 @@ def show_grid(console: Console, rows: Sequence[dict[str, Any]]) -> None:
     from assets.learning.grid_pages import AGREEMENT, ERROR, HEADER, summary, table_rows
 
     lines = table_rows(rows)
-    for part, title in ((AGREEMENT, "The paper's grid under P1"), (ERROR, None)):
-        shown = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", padding=0)
-        for place in part:
-            shown.add_column(HEADER[place], justify="right" if place else "left", no_wrap=not place, overflow="fold")
-        for row, texts in zip(rows, lines, strict=True):
-            shown.add_row(*(escape(texts[p]) for p in part), style="" if row["seeds"] else "dim")
-        console.print(shown)
+    designs = {line[0] for line, row in zip(lines, rows, strict=True) if row["seeds"]}
+    show_lines(
+        console, "The paper's grid under P1", HEADER, lines, (AGREEMENT, ERROR),
+        lambda line: "" if line[0] in designs else "dim",
+    )  # fmt: skip
     console.print(summary(rows), highlight=False)
 
 

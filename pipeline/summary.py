@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -11,9 +10,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from assets.learning.honest_table import AGREEMENT, ERROR, HEADER, ITEM_HEADER, by_item, rows
+from assets.learning.honest_table import AGREEMENT, ERROR, HEADER, ITEM_HEADER, between, by_item, leaves, rows
 from assets.monitoring.sizes import human_size
 from assets.study import Home
+from pipeline.terminal import show_lines
 
 if TYPE_CHECKING:
     from pipeline.night import Outcome
@@ -104,8 +104,8 @@ def _why(moved: Mapping[str, float]) -> str:
 def show_evaluation(console: Console, table: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
     """Models and baselines side by side, one table a protocol, best pooled CCC first."""
     for protocol, by_model in table.items():
-        _show_lines(console, NIGHTLY.get(protocol, protocol), HEADER, rows(by_model))
-        _show_intervals(console, by_model.get("macro_micro", {}))
+        show_lines(console, NIGHTLY.get(protocol, protocol), HEADER, rows(by_model), (AGREEMENT, ERROR), _style)
+        _show_sentences(console, by_model.get("macro_micro", {}))
         _show_without(console, by_model.get("macro_micro", {}).get("without", {}))
 
 
@@ -113,52 +113,43 @@ def show_items(console: Console, table: Mapping[str, Mapping[str, Mapping[str, A
     """The model's items side by side, one table a protocol, best pooled CCC first."""
     for protocol, by_model in table.items():
         title = f"macro micro by item, {NIGHTLY.get(protocol, protocol)}"
-        _show_lines(console, title, ITEM_HEADER, by_item(by_model))
+        show_lines(console, title, ITEM_HEADER, by_item(by_model), (AGREEMENT, ERROR))
 
 
-def _show_lines(console: Console, title: str, header: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
-    for part, above in ((AGREEMENT, title), (ERROR, None)):
-        shown = Table(box=box.SIMPLE_HEAD, title=above, title_justify="left", padding=0)
-        for place in part:
-            # The heading takes the lines, so that figures stay with their intervals on one.
-            heading = fill(header[place], 10)
-            shown.add_column(heading, justify="right" if place else "left", no_wrap=True, overflow="fold")
-        for line in lines:
-            shown.add_row(*(line[p] for p in part), style="bold" if line[0] == "macro micro" else "")
-        console.print(shown)
+def _style(line: Sequence[str]) -> str:
+    return "bold" if line[0] == "macro micro" else ""
 
 
-def _show_intervals(console: Console, found: Mapping[str, Any]) -> None:
-    """How many answers the model's intervals hold."""
-    if found.get("coverage") is not None:
-        told = f"Intervals hold {found['coverage']:.1%} of the answers, "
-        told += f"{found['coverage_worst_decile']:.1%} for the tenth of people held worst."
-        console.print(told, highlight=False)
+def _show_sentences(console: Console, found: Mapping[str, Any]) -> None:
+    """What of the model the table has no room for: its gain within people, and how many answers intervals hold."""
+    told, within = dict(leaves(found)), "person_ccc_over_ewma"
+    if told.get("coverage") is None:
+        return
+    more = between(told, f"{within}.mean", f"{within}.ci")
+    share, worst = (between(told, name, f"{name}_ci", 1, 100) for name in ("coverage", "coverage_worst_decile"))
+    console.print(
+        f"Within people its CCC lies {more} above the EWMA's. Intervals hold {share} % of the answers, {worst} % for "
+        "the tenth of people held worst.",
+        highlight=False,
+    )
 
 
 def _show_without(console: Console, without: Mapping[str, Mapping[str, Any]]) -> None:
     """What each modality adds to the model: how much worse it says where that one was not measured."""
-    if not without:
-        return
-    shown = Table(box=box.SIMPLE_HEAD, title="macro micro without …", title_justify="left")
-    for name in ("not measured", "error rises by, % of scale (95 %)", "CCC falls by (95 %)", ""):
-        shown.add_column(name, justify="right" if "(" in name else "left")
+    lines = []
     for name, loss in without.items():
-        error, agreement = ([loss[kind]["mean"], *loss[kind]["ci"]] for kind in ("mae", "ccc"))
-        if None in (*error, *agreement):
+        if None in (loss["mae"]["mean"], *loss["mae"]["ci"], loss["ccc"]["mean"], *loss["ccc"]["ci"]):
             continue
-        clear = "helps" if error[1] > 0 and agreement[1] > 0 else "no gain shown"
-        cells = (
-            f"{100 * error[0]:+.2f} ({100 * error[1]:+.2f} … {100 * error[2]:+.2f})",
-            f"{agreement[0]:+.3f} ({agreement[1]:+.3f} … {agreement[2]:+.3f})",
-        )
-        shown.add_row(name.replace("_", " "), *cells, clear)
-    console.print(shown)
-    console.print(
-        "0: not read. The tables' model has the first four fifths of the answers and may read others.", style="dim"
-    )
+        told, clear = dict(leaves(loss)), loss["mae"]["ci"][0] > 0 and loss["ccc"]["ci"][0] > 0
+        cells = between(told, "mae.mean", "mae.ci", 2, 100), between(told, "ccc.mean", "ccc.ci")
+        lines.append((name.replace("_", " "), *cells, "helps" if clear else "no gain shown"))
+    if lines:
+        show_lines(console, "macro micro without …", WITHOUT, lines, [range(len(WITHOUT))])
+        note = "0: not read. The tables' model has the first four fifths of the answers and may read others."
+        console.print(note, style="dim")
 
 
+WITHOUT = ("not measured", "error rises by, % of scale (95 %)", "CCC falls by (95 %)", "")
 NIGHTLY = {
     "P2": "P2: each later answer from everything before it",
     "P2N": "P2N: each later answer from what was known the evening before",

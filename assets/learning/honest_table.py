@@ -13,7 +13,7 @@ from typing import Any
 Figures = Mapping[str, float | None]
 
 HEADER = (
-    "model", "pooled CCC (95 %)", "CCC within people", "r within", "MAE (95 %)", "implied q",
+    "model", "pooled CCC (95 %)", "CCC within people (95 %)", "r within", "MAE (95 %)", "implied q",
     "lift over EWMA, % of scale (95 %)", "people improved", "worst tenth", "coverage, worst tenth",
 )  # fmt: skip
 ITEM_HEADER = ("item", *HEADER[1:])
@@ -60,25 +60,26 @@ def number(value: float | None, digits: int = 3) -> str:
     return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
 
 
+def between(found: Figures, name: str, ends: str, digits: int = 3, times: float = 1) -> str:
+    """A figure with its interval, where there is one."""
+    middle, low, high = (number(_times(found.get(n), times), digits) for n in (name, f"{ends}.low", f"{ends}.high"))
+    return middle if low == NOTHING else f"{middle} ({low} … {high})"
+
+
 def _cells(found: Figures) -> list[str]:
     lift = "lift_over_ewma"
     inside = number(found.get("coverage"))
     return [
-        _between(found, "pooled_ccc", "pooled_ccc_ci"),
-        number(found.get("person_ccc")),
+        between(found, "pooled_ccc", "pooled_ccc_ci"),
+        between(found, "person_ccc", "person_ccc_ci"),
         number(found.get("within_r")),
-        _between(found, "mae", "mae_ci", 3 if (found.get("mae") or 0) < 1 else 2),
+        between(found, "mae", "mae_ci", 3 if (found.get("mae") or 0) < 1 else 2),
         number(found.get("implied_q")),
-        _between(found, f"{lift}.mean", f"{lift}.ci", 2, 100),
+        between(found, f"{lift}.mean", f"{lift}.ci", 2, 100),
         _share(found.get(f"{lift}.improved")),
         number(_times(found.get(f"{lift}.worst_decile"), 100), 2),
         inside if inside == NOTHING else f"{inside}, {number(found.get('coverage_worst_decile'))}",
     ]
-
-
-def _between(found: Figures, name: str, ends: str, digits: int = 3, times: float = 1) -> str:
-    middle, low, high = (number(_times(found.get(n), times), digits) for n in (name, f"{ends}.low", f"{ends}.high"))
-    return middle if low == NOTHING else f"{middle} ({low} … {high})"
 
 
 def _share(value: float | None) -> str:

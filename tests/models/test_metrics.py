@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from models.bootstrap import bounds, draws, mean_of_people, pooled
+from models.bootstrap import bounds, draws, pooled
 from models.metrics import (
     ccc,
-    coverage,
+    held,
     icc,
     implied_q,
     mae,
+    mean_of_people,
     person_ccc,
     person_mae,
     pooled_ccc,
@@ -17,6 +18,7 @@ from models.metrics import (
     sums_over_all,
     within_r,
     worst_decile,
+    worst_deciles,
 )
 
 
@@ -105,6 +107,13 @@ def test_a_bootstrap_draw_is_the_metric_of_the_people_drawn() -> None:
     each = sums(predicted, answers, person, 6)
     drawn = np.array([[2.0, 0, 1, 0, 3, 0]])
     rows = np.concatenate([np.tile(np.flatnonzero(person == who), int(k)) for who, k in enumerate(drawn[0])])
+    come = np.repeat(np.arange(6), drawn[0].astype(int))  # whoever comes up twice counts as two
+    again = sums(predicted[rows], answers[rows], np.repeat(np.arange(6), 20), 6)
+    np.testing.assert_allclose(again, each[come])
+    for metric in (person_ccc, within_r, icc):
+        np.testing.assert_allclose(metric(each, drawn)[0], metric(again), rtol=1e-9)
+    own = person_mae(each)
+    assert mean_of_people(own, drawn)[0] == pytest.approx(person_mae(again).mean())
     agreement, error = pooled(each, drawn)
     assert agreement[0] == pytest.approx(pooled_ccc(predicted[rows], answers[rows]).mean())
     expected = np.nanmean(np.abs(predicted[rows] - answers[rows]), axis=0).mean()
@@ -120,9 +129,11 @@ def test_bootstrap_bounds_of_a_mean_agree_with_its_standard_error() -> None:
 
 def test_worst_decile_coverage_and_person_errors() -> None:
     assert worst_decile(np.array([*range(20), np.nan])) == pytest.approx(0.5)
+    lift, often = np.array([5.0, np.nan, 1.0, *range(10, 27)]), np.array([[0.0, 9, 1, 12, *np.full(16, 1)]])
+    assert worst_deciles(lift, often)[0] == pytest.approx((1 + 10) / 2)  # of 29 whose lift is known
     inside = np.array([[True], [False], [True]])
     answers = np.array([[1.0], [1.0], [np.nan]])
-    np.testing.assert_array_equal(coverage(inside, answers, np.array([0, 0, 1]), 2), [0.5, np.nan])
+    np.testing.assert_array_equal(held(inside, answers, np.array([0, 0, 1]), 2), [[1.0, 0.0], [2.0, 0.0]])
     errors = person_mae(sums(np.zeros((2, 2)), np.array([[1.0, 3.0], [np.nan, 5.0]]), np.array([0, 1]), 2))
     np.testing.assert_array_equal(errors, [2.0, 5.0])
 
