@@ -130,11 +130,21 @@ def show(protocol: str, table: dict[str, Metrics], cohort: Cohort) -> None:
             f"{m['mae'] / reference['mae']:.4f} | {m['person_ccc']:.3f} | {m['within_r']:.3f} | "
             f"{lift['improved']:.2f} | {100 * lift['mean']:.2f} ({low:.2f}, {high:.2f}) |"
         )
-    m, over = table[MODEL], table[MODEL]["lift_over_ar1_ou"]
-    print(f"\ncoverage {m['coverage']:.3f}, worst decile {m['coverage_worst_decile']:.3f}, width {m['width']:.2f}; ")
-    print(
-        f"lift over AR(1)/OU {100 * over['mean']:.2f} ({100 * over['ci'][0]:.2f}, {100 * over['ci'][1]:.2f}) % of scale"
-    )
+    ours = table[MODEL]
+    print(f"\ncoverage {_with_ci(ours, 'coverage')}, worst decile {_with_ci(ours, 'coverage_worst_decile')}")
+    print(f"improved over ewma {ours['lift_over_ewma']['improved']:.2f} {_ends(ours['lift_over_ewma']['improved_ci'])}")
+    for other in ("ewma", "ar1_ou", "boosted_trees"):
+        lift, *gains = (ours[f"{figure}_over_{other}"] for figure in ("lift", "ccc", "person_ccc"))
+        agreement, within = (f"{gain['mean']:+.4f} {_ends(gain['ci'])}" for gain in gains)
+        print(f"over {other}: CCC {agreement}, within people {within}, error {lift['mean']:.4f} {_ends(lift['ci'])}")
+
+
+def _with_ci(metrics: Metrics, name: str) -> str:
+    return f"{metrics[name]:.3f} {_ends(metrics[f'{name}_ci'])}"
+
+
+def _ends(interval: tuple[float, float]) -> str:
+    return f"({interval[0]:.4f}, {interval[1]:.4f})"
 
 
 if __name__ == "__main__":
