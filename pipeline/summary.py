@@ -129,7 +129,9 @@ def _show_sentences(console: Console, found: Mapping[str, Any]) -> None:
         more = between(told, f"{within}.mean", f"{within}.ci")
         console.print(f"Within people its CCC lies {more} above the EWMA's.", highlight=False)
     share, worst = (between(told, name, f"{name}_ci", 1, 100) for name in ("coverage", "coverage_worst_decile"))
-    console.print(f"Intervals hold {share} % of the answers,\n{worst} % for the tenth of people held worst.", highlight=False)
+    console.print(
+        f"Intervals hold {share} % of the answers,\n{worst} % for the tenth of people held worst.", highlight=False
+    )
 
 
 def _show_without(console: Console, without: Mapping[str, Mapping[str, Any]]) -> None:

@@ -179,6 +179,9 @@ def timeline_chart(steps: Sequence[tuple[str, datetime, datetime, bool]], palett
 def _dates(axes: Axes) -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, DateLocator, DayLocator
 
+    only, until = axes.dataLim.intervalx
+    if only == until:  # one night: matplotlib would show two years to either side
+        axes.set_xlim(only - 1, only + 1)
     first, last = axes.get_xlim()
     # Nights have no hours: a few of them are marked each.
     few, many = DayLocator, AutoDateLocator

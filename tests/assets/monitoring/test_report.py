@@ -4,7 +4,7 @@ import shutil
 import subprocess
 import xml.dom.minidom
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import pytest
 
 from assets.lake import Key, Lake
 from assets.learning.tables import PREQUENTIAL
+from assets.monitoring.charts import lines_chart
 from assets.monitoring.days import DayPages
 from assets.monitoring.history import Night, model_history, person_lifts
 from assets.monitoring.report import gather, looked_back_from, render, write_report
@@ -198,6 +199,13 @@ def test_lift_is_the_error_spared_in_percent_of_the_scale(home: Home, study: Stu
     ]
     Lake(home.lake).write(PREQUENTIAL, PREQUENTIAL.frame(rows))
     assert person_lifts(home, study).rows() == [("P1", 2, pytest.approx((15 - 1) / 2), 0.5)]
+
+
+def test_a_first_night_is_drawn_at_its_day_and_not_among_years() -> None:
+    figure = lines_chart([date(2026, 3, 14)], {"macro_micro": [0.7]}, "pooled CCC")
+    first, last = figure.axes[0].get_xlim()
+    assert last - first <= 2
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["13", "14", "15"]
 
 
 def test_retired_versions_stay_in_the_history(home: Home, study: Study) -> None:
