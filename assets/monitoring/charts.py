@@ -101,6 +101,7 @@ def lines_chart(
     level: float | None = None,
     since: Date | None = None,
     zero: bool = False,
+    ours: bool = True,
 ) -> Figure:
     """Some figures over time, the first one prominent.
 
@@ -113,11 +114,12 @@ def lines_chart(
         level: a horizontal line to reach.
         since: a vertical line at a date.
         zero: a line at zero, for differences.
+        ours: whether the first line is the model's, whose colour none of the others takes in any chart.
     """
     figure = new_figure(WIDE, 2.4, palette)
     axes = figure.add_subplot()
     dress(axes, palette)
-    colours = (palette.first, palette.second, palette.third, palette.faint)
+    colours = (palette.first, palette.second, palette.third, palette.faint)[not ours :]
     for n, (name, values) in enumerate(lines.items()):
         y = np.array([np.nan if v is None else v for v in values], dtype=float)
         style = {"color": colours[n % len(colours)], "linewidth": 1.8 if n == 0 else 1.1, "markersize": 2.5}

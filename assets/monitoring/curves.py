@@ -48,7 +48,7 @@ def night_curves(history: Sequence[Night], promised: float, palette: Palette) ->
             found[title] = charts.lines_chart(dates, lines(figure), label, palette, marked=champions)
     spared = _known({rival: [_spared(n, rival) for n in nights] for rival in RIVALS})
     if spared:
-        found[LIFT] = charts.lines_chart(dates, spared, "% of its error spared", palette, zero=True)
+        found[LIFT] = charts.lines_chart(dates, spared, "% of its error spared", palette, zero=True, ours=False)
     covered = _known({"coverage": [n.metric(OURS, "coverage") for n in nights]})
     if covered:
         found[COVERAGE] = charts.lines_chart(dates, covered, "share of answers inside", palette, level=promised)
