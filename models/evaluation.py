@@ -38,7 +38,7 @@ from models.metrics import (
     worst_decile,
     worst_deciles,
 )
-from models.protocols import GAP_H, Split, frozen, online
+from models.protocols import CHOICE_SHARE, GAP_H, Split, frozen, online
 from models.settings import Settings
 
 MODEL = "macro_micro"
@@ -105,14 +105,15 @@ def evaluate(
     say = progress or (lambda _text, _share: None)
     guard_past(cohort)
     splits = {name: _split(cohort, name, gap_h) for name in protocols}
-    fitted: dict[bytes, MacroMicro] = {}
+    fitted: dict[tuple[bytes, bool], MacroMicro] = {}
     table, tested = {}, {}
     for place, (name, split) in enumerate(splits.items()):
-        key = split.train.tobytes()
+        key = split.train.tobytes(), split.frozen
         if key not in fitted:
             say(f"{name}: training", place / len(splits))
             folder = None if checkpoint is None else checkpoint / name
-            fitted[key] = fit(cohort.take(split.train), settings, checkpoint=folder)
+            how = replace(settings, validation=CHOICE_SHARE) if split.frozen else settings
+            fitted[key] = fit(cohort.take(split.train), how, checkpoint=folder)
         say(f"{name}: predicting", (place + 0.8) / len(splits))
         tested[name], table[name] = _judged(split, fitted[key], settings, draw_count)
     say("done", 1.0)

@@ -23,6 +23,7 @@ from models.errors import LeakageError
 from models.history import NONE, seen_before, seen_nightly, seen_online
 
 TRAIN_SHARE = 0.8
+CHOICE_SHARE = 0.25  # of what P1 trains on, the latest, to choose by: 60/20/20 of all answers
 GAP_H = 12.0  # between training and test answers in P1, at least: longer than a usual look-back
 ANSWERS_SHOWN = (0, 1, 3, 7, 14, 28)
 KNOWN_BY_NIGHT = ("yesterday", "daily")  # all else is measured at the moment or over the very day
@@ -72,7 +73,7 @@ def online(cohort: Cohort, *, nightly: bool = False, train: Mask | None = None) 
 
 
 def frozen(cohort: Cohort, gap_h: float = GAP_H) -> Split:
-    """P1: 80 % to train and choose, the last 20 % after a gap, whose answers nobody sees.
+    """P1: 60 % to train, 20 % to choose by (`CHOICE_SHARE`), the last 20 % after a gap, whose answers nobody sees.
 
     The gap must be as long as the longest look-back; what was measured over a day that training reaches into is masked.
     `guards.guard_windows` holds a split to both.

@@ -10,6 +10,8 @@ from models.cohort import Cohort
 from models.controls import permuted
 from models.errors import ModelError
 from models.evaluation import MODEL, Evaluation, compare, evaluate
+from models.fitting import hold_back
+from models.protocols import frozen
 from models.settings import Settings
 from tests.models.people import made_up, with_past
 
@@ -54,6 +56,17 @@ def test_the_body_is_told_to_help_where_it_does_and_by_night_it_cannot(evaluatio
     assert without["hrv"]["ccc"]["ci"][0] > 0.05
     assert without["hrv"]["mae"]["ci"][0] > 0
     assert "hrv" not in evaluation.table["P2N"][MODEL].get("without", {})
+
+
+def test_p1_trains_on_sixty_chooses_on_twenty_and_tests_on_twenty_percent(cohort: Cohort) -> None:
+    done = evaluate(cohort, replace(QUICK, max_epochs=2, members=1, trees=10), ("P1", "P2"), draw_count=10)
+    p1, p2 = (done.tested[name].model for name in ("P1", "P2"))
+    assert p1 is not p2
+    total, split = cohort.labelled.sum(), frozen(cohort)
+    held = hold_back(cohort.take(split.train), p1.settings.validation).check
+    assert held.sum() == pytest.approx(0.2 * total, abs=len(cohort.participants))
+    assert split.train.sum() - held.sum() == pytest.approx(0.6 * total, abs=len(cohort.participants))
+    assert p2.settings.validation == 0.2
 
 
 def test_a_body_that_says_nothing_is_told_to_give_no_gain() -> None:
