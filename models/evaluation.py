@@ -227,10 +227,10 @@ def compare(tested: Tested, cohort: Cohort, *, seed: int = 0, draw_count: int = 
 def _held(inside: Mask, answers: Floats, person: Ints, drawn: Floats) -> Metrics:
     """How many answers lie inside their intervals: of all, of the tenth of people held worst, of the tenth lowest."""
     hits, count = held(inside, answers, person, drawn.shape[1])
-    own, known = hits / np.where(count > 0, count, np.nan), int((count > 0).sum())
+    own, known = _share(hits, count), int((count > 0).sum())
     return {
-        "coverage": float(hits.sum() / count.sum()) if known else float("nan"),
-        "coverage_ci": bounds(drawn @ hits / np.maximum(drawn @ count, 1), known),
+        "coverage": float(_share(hits.sum(), count.sum())),
+        "coverage_ci": bounds(_share(drawn @ hits, drawn @ count), known),
         "coverage_worst_decile": worst_decile(own),
         "coverage_worst_decile_ci": bounds(worst_deciles(own, drawn), known),
         "coverage_people_p10": float(np.nanquantile(own, 0.1)) if known else float("nan"),
@@ -315,6 +315,10 @@ def gain_of(mine: Figure, other: Figure, people: int) -> Metrics:
     """Gain in an agreement, paired over the same draws."""
     gained = over_items(mine.drawn) - over_items(other.drawn)
     return {"mean": _mean(mine.whole) - _mean(other.whole), "ci": bounds(gained, people)}
+
+
+def _share(hits: Floats, count: Floats) -> Floats:
+    return np.asarray(hits / np.where(count > 0, count, np.nan))
 
 
 def _mean(values: Floats) -> float:

@@ -32,8 +32,10 @@ def test_every_model_stands_beside_every_baseline_under_both_protocols(evaluatio
     assert set(evaluation.table) == {"P2", "P2N"}
     for protocol in evaluation.table.values():
         assert set(protocol) == {*BASELINES, MODEL}
-        low, high = protocol[MODEL]["pooled_ccc_ci"]
-        assert low < protocol[MODEL]["pooled_ccc"] < high
+        for figure in ("pooled_ccc", "mae", "person_ccc", "within_r", "implied_q", "icc", "coverage"):
+            low, high = protocol[MODEL][f"{figure}_ci"]
+            assert low < protocol[MODEL][figure] < high, figure
+        assert protocol[MODEL]["person_ccc_over_personal_mean"]["mean"] == pytest.approx(protocol[MODEL]["person_ccc"])
         assert set(protocol[MODEL]["items"]) == {"item0", "item1", "item2"}
 
 
