@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -30,6 +30,15 @@ class Batch(Rows):
     def to(self, device: torch.device) -> Batch:
         """The same rows where a network learns."""
         return Batch(*self.each(lambda part: part.to(device)))
+
+    def without_some(self, share: float) -> Batch:
+        """The same rows, from each of which every modality is left out by a chance of `share`, as if not measured."""
+        values, masks = dict(self.values), dict(self.masks)
+        for name, mask in self.masks.items():
+            # Drawn where all seeds are kept, so that what is dropped is the same on every device.
+            kept = (torch.rand(len(self)) >= share).to(mask.device)[:, None]
+            values[name], masks[name] = torch.where(kept, self.values[name], 0.0), mask & kept
+        return replace(self, values=values, masks=masks)
 
     @cached_property
     def measured(self) -> dict[str, tuple[Tensor, Tensor]]:

@@ -31,8 +31,8 @@ class Network(nn.Module):
             layers=settings.layers,
             heads=settings.heads,
             dropout=settings.dropout,
-            modality_dropout=settings.modality_dropout,
         )
+        self.modality_dropout = settings.modality_dropout
         self.micro = Micro(people, items, modalities, width=settings.width, rank=settings.rank, slopes=settings.slopes)
         self.head = nn.Linear(settings.width, 1)
         self.own_head = nn.Parameter(torch.zeros(items, settings.width))
@@ -41,6 +41,8 @@ class Network(nn.Module):
 
     def forward(self, inputs: Batch) -> Tensor:
         """Baseline plus correction."""
+        if self.training:
+            inputs = inputs.without_some(self.modality_dropout)
         return self.read_out(self.trunk(inputs), inputs)
 
     def read_out(self, tokens: Tensor, inputs: Batch) -> Tensor:

@@ -52,10 +52,9 @@ class Trunk(nn.Module):
         layers: int,
         heads: int,
         dropout: float,
-        modality_dropout: float,
     ) -> None:
         super().__init__()
-        self.names, self.modality_dropout = tuple(modalities), modality_dropout
+        self.names = tuple(modalities)
         self.history = nn.Sequential(nn.Linear(HISTORY_WIDTH, width), nn.GELU(), nn.Linear(width, width))
         self.item = nn.Parameter(0.2 * torch.randn(items, width))
         self.context = nn.Linear(CONTEXT_WIDTH, width)
@@ -71,9 +70,6 @@ class Trunk(nn.Module):
         present = [torch.ones(batch, items.shape[1] + 1, dtype=torch.bool, device=items.device)]
         for name in self.names:
             measured, here = inputs.measured[name]
-            if self.training:
-                # Drawn where all seeds are kept, so that what is dropped is the same on every device.
-                here = here & (torch.rand(batch) >= self.modality_dropout).to(here.device)
             tokens.append(self.modality[name](measured)[:, None])
             present.append(here[:, None])
         x, there = torch.cat(tokens, 1), torch.cat(present, 1)
