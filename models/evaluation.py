@@ -42,8 +42,7 @@ from models.protocols import CHOICE_SHARE, GAP_H, Split, frozen, online
 from models.settings import Settings
 
 MODEL = "macro_micro"
-REFERENCE = "ewma"  # lift is told against it
-EWMA = "ewma"
+EWMA = "ewma"  # lift by item is told against it
 AGAINST = (EWMA, "ar1_ou", "boosted_trees", "personal_mean")
 Metrics = dict[str, Any]
 Table = dict[str, dict[str, Metrics]]
@@ -289,7 +288,7 @@ def _metrics(each: Sums, figures: Mapping[str, Figure], items: Sequence[str]) ->
     """A model's figures, of all items and by item, with the number of answers that they are of."""
     out: Metrics = {"answers": int(each[..., N].sum()), "people": len(each), "items": {}}
     for name, (whole, drawn) in figures.items():
-        out |= {name: _mean(whole), f"{name}_ci": bounds(over_items(drawn), len(each))}
+        out |= {name: float(over_items(whole)), f"{name}_ci": bounds(over_items(drawn), len(each))}
     for k, item in enumerate(items):
         out["items"][item] = {"answers": int(each[:, k, N].sum())}
         for name, (whole, drawn) in figures.items():
@@ -302,9 +301,9 @@ def lift_of(lift: Floats, drawn: Floats) -> Metrics:
     known = ~np.isnan(lift)
     helped, people = np.where(known, lift > 0, np.nan), int(known.sum())
     return {
-        "mean": _mean(lift),
+        "mean": float(mean_of_people(lift)),
         "ci": bounds(mean_of_people(lift, drawn), people),
-        "improved": _mean(helped),
+        "improved": float(mean_of_people(helped)),
         "improved_ci": bounds(mean_of_people(helped, drawn), people),
         "worst_decile": worst_decile(lift),
         "worst_decile_ci": bounds(worst_deciles(lift, drawn), people),
@@ -314,13 +313,8 @@ def lift_of(lift: Floats, drawn: Floats) -> Metrics:
 def gain_of(mine: Figure, other: Figure, people: int) -> Metrics:
     """Gain in an agreement, paired over the same draws."""
     gained = over_items(mine.drawn) - over_items(other.drawn)
-    return {"mean": _mean(mine.whole) - _mean(other.whole), "ci": bounds(gained, people)}
+    return {"mean": float(over_items(mine.whole)) - float(over_items(other.whole)), "ci": bounds(gained, people)}
 
 
 def _share(hits: Floats, count: Floats) -> Floats:
     return np.asarray(hits / np.where(count > 0, count, np.nan))
-
-
-def _mean(values: Floats) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else float("nan")

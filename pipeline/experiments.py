@@ -66,6 +66,23 @@ def titled(tables: Mapping[str, dict[str, Any]], *, permuted: bool = False) -> d
     return {TITLES[p.split(" k=")[0]].format(p.split("=")[-1]) + after: table for p, table in tables.items()}
 
 
+def show_protocols(
+    console: Console,
+    found: Sequence[Mapping[str, dict[str, Any]]],
+    show: Callable[[Console, dict[str, dict[str, Any]]], None],
+    *,
+    permuted: bool,
+) -> None:
+    """What `protocols` found: of one seed by `show`, of several how far they lie apart; of a control what it says."""
+    tables = [titled(table, permuted=permuted) for table in found]
+    if len(tables) > 1:
+        show_seeds(console, tables)
+    else:
+        show(console, tables[0])
+    if permuted:
+        show_control(console, found)
+
+
 def show_seeds(console: Console, found: Sequence[Mapping[str, Mapping[str, Any]]]) -> None:
     """How far tables of several seeds lie apart: each figure's mean, lowest and highest, one table a protocol."""
     for protocol in found[0]:

@@ -138,11 +138,12 @@ def _show_without(console: Console, without: Mapping[str, Mapping[str, Any]]) ->
     """What each modality adds to the model: how much worse it says where that one was not measured."""
     lines = []
     for name, loss in without.items():
-        if None in (loss["mae"]["mean"], *loss["mae"]["ci"], loss["ccc"]["mean"], *loss["ccc"]["ci"]):
+        told = dict(leaves(loss))
+        rises, falls = told["mae.ci.low"], told["ccc.ci.low"]
+        if rises is None or falls is None:  # of one person
             continue
-        told, clear = dict(leaves(loss)), loss["mae"]["ci"][0] > 0 and loss["ccc"]["ci"][0] > 0
         cells = between(told, "mae.mean", "mae.ci", 2, 100), between(told, "ccc.mean", "ccc.ci")
-        lines.append((name.replace("_", " "), *cells, "helps" if clear else "no gain shown"))
+        lines.append((name.replace("_", " "), *cells, "helps" if rises > 0 and falls > 0 else "no gain shown"))
     if lines:
         show_lines(console, "macro micro without …", WITHOUT, lines, [range(len(WITHOUT))])
         note = "0: not read. The tables' model has the first four fifths of the answers and may read others."

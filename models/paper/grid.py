@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from models.baselines import BASELINES, OrnsteinUhlenbeck
-from models.bootstrap import DRAWS, bounds, draws, pooled
+from models.bootstrap import DRAWS, bounds, draws, over_items, pooled
 from models.cohort import Cohort, Floats
 from models.errors import ModelError
 from models.guards import guard_past, guard_windows
@@ -208,10 +208,10 @@ def figures(result: Result) -> dict[str, float]:
     """A cell's own figures, for experiment logs."""
     total = result.each.sum(0)
     return {
-        "pooled_ccc": _mean(ccc(total)),
-        "mae": _mean(mae(total)),
-        "person_ccc": _mean(person_ccc(result.each)),
-        "within_r": _mean(within_r(result.each)),
+        "pooled_ccc": float(over_items(ccc(total))),
+        "mae": float(over_items(mae(total))),
+        "person_ccc": float(over_items(person_ccc(result.each))),
+        "within_r": float(over_items(within_r(result.each))),
         "epochs": float(result.epochs),
         "kept": float(result.kept),
         "seconds": result.seconds,
@@ -227,11 +227,11 @@ def _row(name: str, seeds: Sequence[Sums], count: int, drawn: Floats, usual: tup
         seeds=count,
         pooled_ccc=float(np.mean(agreement)),
         pooled_ccc_ci=bounds(sampled_ccc, people),
-        mae=float(np.mean([_mean(mae(each.sum(0))) for each in seeds])),
+        mae=float(np.mean([over_items(mae(each.sum(0))) for each in seeds])),
         mae_ci=bounds(sampled_mae, people),
-        person_ccc=float(np.mean([_mean(person_ccc(each)) for each in seeds])),
-        within_r=float(np.mean([_mean(within_r(each)) for each in seeds])),
-        implied_q=float(np.mean([_mean(implied_q(ccc(each.sum(0)), icc(each))) for each in seeds])),
+        person_ccc=float(np.mean([over_items(person_ccc(each)) for each in seeds])),
+        within_r=float(np.mean([over_items(within_r(each)) for each in seeds])),
+        implied_q=float(np.mean([over_items(implied_q(ccc(each.sum(0)), icc(each))) for each in seeds])),
         over=float(np.mean(agreement)) - usual[0],
         over_ci=bounds(sampled_ccc - usual[1], people),
         seed_sd=float(np.std(agreement, ddof=1)) if len(agreement) > 1 else float("nan"),
@@ -239,9 +239,4 @@ def _row(name: str, seeds: Sequence[Sums], count: int, drawn: Floats, usual: tup
 
 
 def _agreement(each: Sums) -> float:
-    return _mean(ccc(each.sum(0)))
-
-
-def _mean(values: Floats) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else float("nan")
+    return float(over_items(ccc(each.sum(0))))

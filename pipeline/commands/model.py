@@ -107,12 +107,7 @@ def evaluate(
         asked = [p.value for p in protocol or (Protocol.P2, Protocol.P2N)]
         tables = experiments.protocols(chosen.home, study, asked, chosen.console, seeds=seeds, permuted=permuted)
         found = tables if seeds > 1 else tables[0]
-        if seeds > 1:
-            experiments.show_seeds(chosen.console, [experiments.titled(t, permuted=permuted) for t in tables])
-        else:
-            show(chosen.console, experiments.titled(tables[0], permuted=permuted))
-        if permuted:
-            experiments.show_control(chosen.console, tables)
+        experiments.show_protocols(chosen.console, tables, show, permuted=permuted)
     else:
         found = table = read_evaluation(chosen.home)
         show(chosen.console, table)
