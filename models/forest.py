@@ -11,14 +11,14 @@ network reads, and know nobody: what body and voice mean for one person is the n
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.cohort import Floats, Mask, Singles
+from models.cohort import Floats, Ints, Mask, Singles
 from models.inputs import CONTEXT_WIDTH, HISTORY_WIDTH, Inputs
 from models.leaves import Leaves, Places
 
@@ -52,19 +52,31 @@ class Forest:
 
     def correction(self, inputs: Inputs) -> Floats:
         """What medians and means add to the baseline, (rows, items, losses) in units of the span."""
-        out, items = np.tile(self.start, (len(inputs), 1, 1)), len(self.start)
-        for first in range(0, len(inputs) if len(self.root) else 0, ROWS):
-            rows = slice(first, first + ROWS)
-            told = of_history(inputs, rows)
-            each = self._of_all.say(told).reshape(-1, items, len(self._of_all.value))
-            whole = np.concatenate([told.reshape(-1, items * OF_HISTORY), of_body(inputs, rows)], axis=1)
-            own = self._of_one.say(whole)[:, None]
+        out = np.tile(self.start, (len(inputs), 1, 1))
+        if len(self.root):
+            first, which = _different(inputs)
+            out += self._by_history(inputs.take(first))[which]
+            self._add_by_body(inputs, out)
+        return out
+
+    def _by_history(self, inputs: Inputs) -> Floats:
+        """What the trees of all items say, (rows, items, losses)."""
+        out = np.zeros((len(inputs), *self.start.shape))
+        for rows in _chunks(len(inputs)):
+            each = self._of_all.say(of_history(inputs, rows)).reshape(-1, len(self.start), len(self._of_all.value))
             for kind, item, trees in self._groups:
                 if item == ALL:
-                    out[rows, :, kind] += each[..., trees].sum(-1)
-                else:
-                    out[rows, item, kind] += own[..., trees].sum(-1)[:, 0]
+                    out[rows, :, kind] = each[..., trees].sum(-1)
         return out
+
+    def _add_by_body(self, inputs: Inputs, out: Floats) -> None:
+        """Add to `out` (rows, items, losses) what the trees of one item say."""
+        for rows in _chunks(len(inputs)):
+            told = of_history(inputs, rows).reshape(-1, len(self.start) * OF_HISTORY)
+            each = self._of_one.say(np.concatenate([told, of_body(inputs, rows)], axis=1))
+            for kind, item, trees in self._groups:
+                if item != ALL:
+                    out[rows, item, kind] += each[:, trees].sum(-1)
 
     @cached_property
     def _of_all(self) -> Leaves:
@@ -93,6 +105,18 @@ class Forest:
             place = np.flatnonzero((self.kind[beside] == kind) & (self.item[beside] == item))
             groups.append((kind, item, slice(place[0], place[-1] + 1)))
         return groups
+
+
+def _chunks(rows: int) -> Iterator[slice]:
+    return (slice(first, first + ROWS) for first in range(0, rows, ROWS))
+
+
+def _different(inputs: Inputs) -> tuple[Ints, Ints]:
+    """Rows that tell different things of the past, and which of these each row is: `why` asks a row several times."""
+    alike: dict[tuple[bytes, ...], int] = {}
+    each = zip(inputs.history, inputs.baseline, inputs.context, strict=True)
+    which = np.array([alike.setdefault(tuple(part.tobytes() for part in row), len(alike)) for row in each], np.int64)
+    return np.unique(which, return_index=True)[1], which
 
 
 def of_history(inputs: Inputs, rows: slice = slice(None)) -> Singles:

@@ -1,12 +1,14 @@
 """Trees kept as arrays say what scikit-learn says, medians and means."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from models.forest import LOSSES, MEANS, MEDIANS, Forest, grow, of_body, of_history
 from models.habits import related
 from models.history import seen_online
-from models.inputs import Inputs, Past, build
+from models.inputs import Inputs, Past, build, stacked
 from models.population import fit_population
 from models.standardise import learn
 from tests.models.people import made_up
@@ -62,6 +64,18 @@ def test_rows_are_independent_of_each_other(seen: tuple[Inputs, np.ndarray]) -> 
     forest = grow([inputs], unit, np.ones(len(unit), dtype=bool), rounds=10, seed=0)
     some = np.array([5, 3, 200])
     np.testing.assert_array_equal(forest.correction(inputs.take(some)), forest.correction(inputs)[some])
+
+
+def test_rows_that_share_a_past_but_no_body_or_a_body_but_no_past_are_told_apart(
+    seen: tuple[Inputs, np.ndarray],
+) -> None:
+    inputs, unit = seen
+    forest = grow([inputs], unit, np.ones(len(unit), dtype=bool), rounds=10, seed=0)
+    bare, other = inputs.without("hrv"), replace(inputs, context=np.roll(inputs.context, 1, axis=0))
+    apart = [forest.correction(each) for each in (inputs, bare, other)]
+    assert (apart[0] != apart[1]).any()
+    assert (apart[0] != apart[2]).any()
+    np.testing.assert_array_equal(forest.correction(stacked([inputs, bare, other])), np.concatenate(apart))
 
 
 def test_medians_stay_where_most_answers_lie_and_means_between(seen: tuple[Inputs, np.ndarray]) -> None:
