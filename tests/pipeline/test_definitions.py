@@ -89,3 +89,11 @@ def test_no_asset_depends_on_one_that_the_same_step_makes(home: Home, study: Stu
     sisters = {key: assets.get(key).execution_set_asset_keys - {key} for key in assets.get_all_asset_keys()}
     assert any(sisters.values())
     assert {key.to_user_string() for key, own in sisters.items() if own & assets.get(key).parent_keys} == set()
+
+
+def test_threads_that_wait_sleep_unless_the_environment_says_otherwise() -> None:
+    ask = "import os, pipeline.cli; print(os.environ['OMP_WAIT_POLICY'])"
+    unset = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    for given, expected in (({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")):
+        command = [sys.executable, "-c", ask]
+        assert subprocess.check_output(command, env=unset | given, text=True).strip() == expected
