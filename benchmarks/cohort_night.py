@@ -11,7 +11,6 @@ measures it at the full size. `BENCHMARK_TOLD=1` shows what the command says.
 
 from __future__ import annotations
 
-import argparse
 import io
 import os
 import re
@@ -36,6 +35,7 @@ from assets.simulated.voice import RATE_HZ, speak, wav
 from assets.simulated.wear import Session
 from assets.simulated.world import draw_world
 from assets.study import Study, read_study
+from benchmarks._arguments import asking
 
 COHORT, DAY_S, CLIPS, SPOKEN = 298, 86_400, 5, 4
 WORKERS = "2"
@@ -162,8 +162,8 @@ def night(home: Path, day: Day, people: int) -> Night:
 
 def main() -> None:
     """Print the table."""
-    given = argparse.ArgumentParser()
-    given.add_argument("people", nargs="*", type=int, default=[5, 10, 30])
+    given = asking(__doc__)
+    given.add_argument("people", nargs="*", type=int, default=[5, 10, 30], help="how many, a night each")
     given.add_argument("--folder", type=Path, default=None, help="where scratch homes are made")
     told = given.parse_args()
     study = Study.model_validate({"study": {"timezone": "UTC"}, "items": {"happy": {}}})

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import SimpleNamespace
 
 import numpy as np
 
+from benchmarks._arguments import asking, size
 from models.cohort import Cohort, Item
 from models.evaluation import MODEL, Tested, compare
 from models.macro_micro import Prediction
@@ -58,18 +59,21 @@ def made_up(size: Size) -> tuple[Tested, Cohort]:
     return Tested(np.arange(rows), answers, values, interval, model), cohort  # type: ignore[arg-type]
 
 
-def main(*given: str) -> int:
+def main() -> int:
     """Time one table; 1 where it took too long."""
-    size = Size(*map(int, given))
-    tested, cohort = made_up(size)
+    parser = asking(__doc__)
+    for part in fields(Size):
+        size(parser, part.name, part.default, f"how many {part.name}")
+    whole = Size(**vars(parser.parse_args()))
+    tested, cohort = made_up(whole)
     wall, busy = time.perf_counter(), time.process_time()
-    table = compare(tested, cohort, draw_count=size.draws)
+    table = compare(tested, cohort, draw_count=whole.draws)
     wall, busy = time.perf_counter() - wall, time.process_time() - busy
     low, high = table[MODEL]["pooled_ccc_ci"]
-    print(f"{size}: {wall:.1f} s, {busy:.1f} processor seconds (limit {LIMIT_S:.0f})")
+    print(f"{whole}: {wall:.1f} s, {busy:.1f} processor seconds (limit {LIMIT_S:.0f})")
     print(f"{len(table)} models, e.g. pooled CCC {table[MODEL]['pooled_ccc']:.3f} ({low:.3f} … {high:.3f})")
     return int(busy > LIMIT_S)
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(main())

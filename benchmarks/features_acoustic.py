@@ -9,7 +9,6 @@ what the processes themselves spent; wall seconds are told beside the load, sinc
 from __future__ import annotations
 
 import os
-import sys
 import time
 from concurrent.futures import Executor, ProcessPoolExecutor
 from multiprocessing import get_context
@@ -20,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assets.features.acoustic import RATE_HZ, _preload, clip_features
+from benchmarks._arguments import asking, size
 from benchmarks._timing import timed
 
 BATCH = 20
@@ -87,7 +87,9 @@ def turns(pool: Executor, audio: list[NDArray[np.float32]]) -> dict[str, tuple[f
 
 def main() -> None:
     """Print the table."""
-    audio = clips(int(sys.argv[1]) if len(sys.argv) > 1 else 200)
+    parser = asking(__doc__)
+    size(parser, "clips", 200, "how many clips")
+    audio = clips(parser.parse_args().clips)
     print(f"{len(audio)} clips, {sum(map(len, audio)) / RATE_HZ:.0f} s of sound; load {os.getloadavg()[0]:.1f}")
     found = {}
     for count in (1, 2):

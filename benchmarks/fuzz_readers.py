@@ -23,6 +23,7 @@ from polars.exceptions import PanicException
 
 from assets.errors import DumpError
 from assets.ingest.isolation import Limits, isolated
+from benchmarks._arguments import asking, size
 from tests.assets.ingest.fuzz import Seed, case, made_seeds, outcome, real_seeds
 
 REAL = Path(os.environ.get("MACROMICRO_REAL_DATA", "../shared/data"))
@@ -68,8 +69,11 @@ def batch(numbers: range) -> tuple[Counter[str], list[str], float, int]:
 
 def main() -> int:
     """Run all cases and print how they ended."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
-    first = int(sys.argv[2]) if len(sys.argv) > 2 else 0
+    parser = asking(__doc__)
+    size(parser, "cases", 20_000, "how many damaged dumps")
+    size(parser, "first", 0, "the number of the first")
+    told = parser.parse_args()
+    count, first = told.cases, told.first
     tasks = [range(n, min(n + BATCH, first + count)) for n in range(first, first + count, BATCH)]
     ends, failures, longest, peak = Counter[str](), [], 0.0, 0
     with tempfile.TemporaryDirectory() as folder:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import resource
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from assets.ingest.readers.base import Context
 from assets.ingest.reading import read_dump
 from assets.ingest.source import file_member, source_of
 from assets.study import Study
+from benchmarks._arguments import asking, size
 from benchmarks._timing import processor_seconds
 
 REAL = Path(os.environ.get("MACROMICRO_REAL_DATA", "../shared/data")) / "embraceplus/test_data.avro"
@@ -47,7 +47,9 @@ def avro(path: Path) -> None:
 
 def main() -> None:
     """Print the table."""
-    path = Path(sys.argv[1]) if len(sys.argv) > 1 else REAL
+    parser = asking(__doc__)
+    size(parser, "file", REAL, "a raw EmbracePlus file", Path)
+    path = parser.parse_args().file
     print(f"EmbracePlus Avro of {path.stat().st_size / 2**20:.1f} MB")
     for name, read in (("macromicro", ours), ("fastavro", fastavro), ("avro", avro)):
         try:

@@ -8,13 +8,13 @@ days are tested: what the macro fit says of them, what the update says, both onl
 from __future__ import annotations
 
 import resource
-import sys
 import time
 
 import numpy as np
 
 from assets.moments.table import items_of, modalities
 from assets.simulated.moments import simulated_moments
+from benchmarks._arguments import asking, size
 from benchmarks.models_simulated import STUDY
 from models.cohort import Cohort, Mask
 from models.fitting import fit
@@ -27,11 +27,16 @@ from models.update import update
 TESTED_DAYS = 2
 
 
-def main(people: str = "298", days: str = "14") -> None:
+def main() -> None:
     """Fit the first half, update by a night and by all but the last days, and print seconds, memory and errors."""
-    frame = simulated_moments(STUDY, participants=int(people), days=int(days), seed=11)
+    parser = asking(__doc__)
+    size(parser, "people", 298, "how many people")
+    size(parser, "days", 14, "how long the study is")
+    told = parser.parse_args()
+    people, days = told.people, told.days
+    frame = simulated_moments(STUDY, participants=people, days=days, seed=11)
     cohort = cohort_from_frame(frame, items_of(STUDY), modalities())
-    day, half = cohort.day - cohort.day.min(), int(days) // 2
+    day, half = cohort.day - cohort.day.min(), days // 2
     wall, spent = time.monotonic(), time.process_time()
     macro = fit(cohort.take(day < half), Settings())
     whole = time.process_time() - spent
@@ -39,9 +44,9 @@ def main(people: str = "298", days: str = "14") -> None:
         f"{people} people × {days} days: {len(cohort)} answered moments, {(day < half).sum()} of them in the macro fit"
     )
     print(f"macro fit: {whole:.0f} CPU s, {time.monotonic() - wall:.0f} s, peak {_peak():.0f} MB")
-    tested = day >= int(days) - TESTED_DAYS
+    tested = day >= days - TESTED_DAYS
     print(f"macro fit alone: {_said(macro, cohort, tested)}")
-    for until in (half + 1, int(days) - TESTED_DAYS):
+    for until in (half + 1, days - TESTED_DAYS):
         wall, spent = time.monotonic(), time.process_time()
         done = update(macro, cohort.take(day < until))
         spent = time.process_time() - spent
@@ -68,4 +73,4 @@ def _peak() -> float:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

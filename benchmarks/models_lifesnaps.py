@@ -23,6 +23,7 @@ import polars as pl
 from assets.learning.work import settings_of
 from assets.moments.cohort import load_cohort
 from assets.study import Home
+from benchmarks._arguments import asking
 from models.baselines import BASELINES
 from models.evaluation import compare, drops, predict_split
 from models.fitting import fit
@@ -40,6 +41,7 @@ SHOWN = ("pooled_ccc", "mae", "person_ccc", "within_r")
 
 def main() -> None:
     """Both forms, each in a home of its own."""
+    asking(__doc__).parse_args()
     for known in ("next_day", "same_day"):
         with tempfile.TemporaryDirectory() as folder:
             show(known, table(Path(folder), known))

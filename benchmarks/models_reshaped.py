@@ -14,6 +14,7 @@ from itertools import chain
 
 import numpy as np
 
+from benchmarks._arguments import asking
 from benchmarks.models_selfreports import DATA, known
 from models.cohort import Cohort, Item
 from tests.models.people import fisher, rowland
@@ -62,7 +63,7 @@ SHAPES: dict[str, Callable[[], Cohort]] = {
 
 def main() -> None:
     """One shape after the other."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = asking(__doc__)
     parser.add_argument("shapes", nargs="*", type=_shapes, help=f"beginnings of: {'; '.join(SHAPES)}; all by default")
     for name in list(chain(*parser.parse_args().shapes)) or SHAPES:
         known(name, SHAPES[name](), seed=0)

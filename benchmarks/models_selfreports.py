@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks._arguments import asking
 from models.baselines import BASELINES
 from models.cohort import Cohort, Floats, Ints
 from models.controls import permuted
@@ -41,7 +42,7 @@ STUDIES = {"rowland": rowland, "fisher": fisher}
 
 def of_studies(description: str | None) -> argparse.ArgumentParser:
     """A parser of a benchmark's arguments that knows `studies`, which may be none for all."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = asking(description)
     parser.add_argument("studies", nargs="*", type=_study, help=f"of {', '.join(STUDIES)}; all by default")
     return parser
 

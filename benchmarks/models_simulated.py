@@ -9,7 +9,6 @@ must hold 0), time and memory. How long estimates take says `benchmarks/serving.
 from __future__ import annotations
 
 import resource
-import sys
 import time
 
 import numpy as np
@@ -18,6 +17,7 @@ import polars as pl
 from assets.moments.table import items_of, modalities
 from assets.simulated.moments import simulated_moments
 from assets.study import PAPER_ITEMS, Study
+from benchmarks._arguments import asking, size
 from models.cohort import Cohort
 from models.evaluation import MODEL, compare, drops, predict_split
 from models.fitting import fit
@@ -29,9 +29,15 @@ from models.tables import cohort_from_frame
 STUDY = Study.model_validate({"study": {"timezone": "Europe/Berlin"}, "items": {name: {} for name in PAPER_ITEMS}})
 
 
-def main(people: int = 298, days: int = 14, only: float | None = None) -> None:
+def main() -> None:
     """Fit, test and print, with coupling and without."""
-    for coupling in (1.0, 0.0) if only is None else (only,):
+    parser = asking(__doc__)
+    size(parser, "people", 298, "how many people")
+    size(parser, "days", 14, "how long the study is")
+    parser.add_argument("coupling", nargs="*", type=float, default=[1.0, 0.0], help="how much body and voice tell")
+    told = parser.parse_args()
+    people, days = told.people, told.days
+    for coupling in told.coupling:
         frame, cohort = study(people, days, coupling)
         split, began, wall = online(cohort), time.process_time(), time.monotonic()
         model = fit(cohort.take(split.train), Settings())
@@ -83,4 +89,4 @@ def _cost(people: int, days: int, each_epoch: float) -> None:
 
 
 if __name__ == "__main__":
-    main(*(int(a) for a in sys.argv[1:3]), *(float(a) for a in sys.argv[3:4]))
+    main()

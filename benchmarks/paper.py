@@ -7,7 +7,6 @@ With `--write` the table and picture replace those between the grid's markers in
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import tempfile
 import time
@@ -23,6 +22,7 @@ from assets.learning.grid_pages import HEADER, grid_picture, page_section, summa
 from assets.moments.table import items_of, modalities
 from assets.simulated.moments import simulated_moments
 from assets.study import PAPER_ITEMS, Study
+from benchmarks._arguments import asking
 from models.cohort import Cohort
 from models.paper.design import GRIDS, PaperSettings, cells
 from models.paper.grid import Bench, Cell, Result, Store, references, run_cells, table
@@ -39,7 +39,7 @@ SHOWN = 12  # cells at each end of the table in the page
 
 def main() -> None:
     """Run what was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = asking(__doc__)
     parser.add_argument("grid", nargs="?", default="paper", choices=tuple(GRIDS), help="which designs")
     for name, default in (("people", 100), ("days", 14), ("seeds", 1)):
         parser.add_argument(name, nargs="?", default=default, type=int)

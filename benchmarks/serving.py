@@ -22,6 +22,7 @@ import numpy as np
 import polars as pl
 
 from assets.moments.cohort import with_history
+from benchmarks._arguments import asking, size
 from benchmarks.models_simulated import STUDY, study
 from models.cohort import Cohort
 from models.fitting import fit
@@ -62,11 +63,16 @@ print(json.dumps(took))
 """
 
 
-def main(people: str = "298", days: str = "14", epochs: str = "2") -> None:
+def main() -> None:
     """Fit, register, measure."""
-    moments, cohort = study(int(people), int(days), 1.0)
-    model = fit(cohort, Settings(max_epochs=int(epochs)))
-    print(f"{people} people × {days} days, {len(cohort)} answered moments; milliseconds: median (best)\n")
+    parser = asking(__doc__)
+    size(parser, "people", 298, "how many people")
+    size(parser, "days", 14, "how long the study is")
+    size(parser, "epochs", 2, "how long the fit is")
+    told = parser.parse_args()
+    moments, cohort = study(told.people, told.days, 1.0)
+    model = fit(cohort, Settings(max_epochs=told.epochs))
+    print(f"{told.people} people × {told.days} days, {len(cohort)} answered moments; milliseconds: median (best)\n")
     in_process(model, cohort)
     with tempfile.TemporaryDirectory() as folder:
         registry, frame = registered(model, Path(folder)), Path(folder) / "asked.parquet"
@@ -118,4 +124,4 @@ def show(name: str, took: list[float]) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

@@ -13,7 +13,6 @@ empty night.
 
 from __future__ import annotations
 
-import argparse
 import os
 import resource
 import shutil
@@ -39,6 +38,7 @@ from dagster._core.utils import make_new_run_id
 
 from assets.monitoring.sizes import home_sizes
 from assets.study import HOME_VARIABLE, Home, Study
+from benchmarks._arguments import asking
 from models.registry import CHALLENGER, Registry
 from pipeline.facts import look
 from pipeline.housekeeping import clean
@@ -74,7 +74,7 @@ min_answers = 100000
 
 def main() -> None:
     """Live through the year and print a line at each checkpoint."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = asking(__doc__)
     parser.add_argument("nights", nargs="*", type=int, default=list(CHECKPOINTS))
     parser.add_argument("--people", type=int, default=10)
     parser.add_argument("--folder", type=Path)
