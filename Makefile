@@ -18,8 +18,8 @@ $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --disable-pip-version-check --no-compile --progress-bar on -r requirements.lock
 	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@# On all cores, where pip takes one for minutes; a few files that packages bring are of other Pythons.
-	@echo "Compiling"; $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || :
+	@# On all cores, where pip takes one for minutes; a few files that packages bring are of other Pythons, many are tests.
+	@echo "Compiling"; $(BIN)/python -m compileall -qq -j 0 -x '/(tests|transformers/models)/' $(VENV)/lib || :
 	@touch $(READY)
 
 demo: $(READY)  ## Simulate a study, run a whole night on it, show the result and where to look
