@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from typing import Any
 
 
-def asking(description: str | None) -> argparse.ArgumentParser:
-    """A parser whose help is the script's own docstring, as it stands."""
-    return argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+def asking(description: str | None, **sizes: tuple[Any, str]) -> argparse.ArgumentParser:
+    """A parser whose help is the script's own docstring, as it stands.
 
-
-def size(to: argparse.ArgumentParser, name: str, default: Any, of: str, kind: Callable[[str], Any] = int) -> None:
-    """Let a number (or what `kind` makes of it) be given by place; `of` says of what."""
-    to.add_argument(name, nargs="?", type=kind, default=default, help=f"{of} ({default} by default)")
+    Each of `sizes` may be given by its place: what it is by default, whose type it has, and of what it is the size.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, (default, of) in sizes.items():
+        parser.add_argument(name, nargs="?", type=type(default), default=default, help=f"{of} ({default} by default)")
+    return parser

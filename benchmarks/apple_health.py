@@ -21,7 +21,7 @@ from assets.ingest.readers.base import Context
 from assets.ingest.reading import read_dump
 from assets.ingest.source import Member, file_member, source_of
 from assets.study import Study
-from benchmarks._arguments import asking, size
+from benchmarks._arguments import asking
 
 STUDY = Study.model_validate({"study": {"timezone": "Europe/Berlin"}, "items": {"happy": {}}})
 DEVICE = "&lt;&lt;HKDevice: 0x2800&gt;, name:Apple Watch, manufacturer:Apple Inc., model:Watch, hardware:Watch5,4&gt;"
@@ -97,13 +97,12 @@ def measure(member: Member, size: int) -> None:
 
 def main() -> None:
     """Measure one size."""
-    parser = asking(__doc__)
-    size(parser, "megabytes", 2048, "how large the export is")
+    parser = asking(__doc__, megabytes=(2048, "how large the export is"))
     parser.add_argument("--zip", action="store_true", help="write the phone's export.zip first")
     told = parser.parse_args()
-    whole = told.megabytes * 2**20
+    size = told.megabytes * 2**20
     if not told.zip:
-        measure(Member("export.xml", whole, lambda: cast("BinaryIO", Generated(whole))), whole)
+        measure(Member("export.xml", size, lambda: cast("BinaryIO", Generated(size))), size)
         return
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "export.zip"
@@ -111,10 +110,10 @@ def main() -> None:
             zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
             archive.open("apple_health_export/export.xml", "w", force_zip64=True) as file,
         ):
-            for block in blocks(whole):
+            for block in blocks(size):
                 file.write(block)
         print(f"export.zip of {path.stat().st_size / 2**20:.0f} MB")
-        measure(file_member(path), whole)
+        measure(file_member(path), size)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from benchmarks._arguments import asking, size
+from benchmarks._arguments import asking
 from models.cohort import Cohort, Item
 from models.evaluation import MODEL, Tested, compare
 from models.macro_micro import Prediction
@@ -61,16 +61,14 @@ def made_up(size: Size) -> tuple[Tested, Cohort]:
 
 def main() -> int:
     """Time one table; 1 where it took too long."""
-    parser = asking(__doc__)
-    for part in fields(Size):
-        size(parser, part.name, part.default, f"how many {part.name}")
-    whole = Size(**vars(parser.parse_args()))
-    tested, cohort = made_up(whole)
+    sizes = {part.name: (part.default, f"how many {part.name}") for part in fields(Size)}
+    size = Size(**vars(asking(__doc__, **sizes).parse_args()))
+    tested, cohort = made_up(size)
     wall, busy = time.perf_counter(), time.process_time()
-    table = compare(tested, cohort, draw_count=whole.draws)
+    table = compare(tested, cohort, draw_count=size.draws)
     wall, busy = time.perf_counter() - wall, time.process_time() - busy
     low, high = table[MODEL]["pooled_ccc_ci"]
-    print(f"{whole}: {wall:.1f} s, {busy:.1f} processor seconds (limit {LIMIT_S:.0f})")
+    print(f"{size}: {wall:.1f} s, {busy:.1f} processor seconds (limit {LIMIT_S:.0f})")
     print(f"{len(table)} models, e.g. pooled CCC {table[MODEL]['pooled_ccc']:.3f} ({low:.3f} … {high:.3f})")
     return int(busy > LIMIT_S)
 

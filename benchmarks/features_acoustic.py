@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assets.features.acoustic import RATE_HZ, _preload, clip_features
-from benchmarks._arguments import asking, size
+from benchmarks._arguments import asking
 from benchmarks._timing import timed
 
 BATCH = 20
@@ -87,9 +87,7 @@ def turns(pool: Executor, audio: list[NDArray[np.float32]]) -> dict[str, tuple[f
 
 def main() -> None:
     """Print the table."""
-    parser = asking(__doc__)
-    size(parser, "clips", 200, "how many clips")
-    audio = clips(parser.parse_args().clips)
+    audio = clips(asking(__doc__, clips=(200, "how many clips")).parse_args().clips)
     print(f"{len(audio)} clips, {sum(map(len, audio)) / RATE_HZ:.0f} s of sound; load {os.getloadavg()[0]:.1f}")
     found = {}
     for count in (1, 2):

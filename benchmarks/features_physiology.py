@@ -41,7 +41,7 @@ from assets.ledger import Ledger, Stamp
 from assets.study import Home, Study, Windows
 from assets.tables import EVENTS, SIGNALS
 from assets.units import run_unit
-from benchmarks._arguments import asking, size
+from benchmarks._arguments import asking
 from benchmarks._timing import timed
 
 if TYPE_CHECKING:
@@ -221,10 +221,9 @@ def main() -> None:
         print(f"{peak_mb(float(sys.argv[2])):.0f}")
         return
     warnings.simplefilter("ignore")
-    parser = asking(__doc__)
-    size(parser, "hours", 1.0, "how much both do", float)
-    size(parser, "own", 24.0, "how much is done besides without the loop", float)
-    told = parser.parse_args()
+    told = asking(
+        __doc__, hours=(1.0, "how much both do"), own=(24.0, "how much is done besides without the loop")
+    ).parse_args()
     few, many = told.hours, told.own
     signals = day(few)
     ours(signals, few)  # imports and caches

@@ -23,7 +23,7 @@ from polars.exceptions import PanicException
 
 from assets.errors import DumpError
 from assets.ingest.isolation import Limits, isolated
-from benchmarks._arguments import asking, size
+from benchmarks._arguments import asking
 from tests.assets.ingest.fuzz import Seed, case, made_seeds, outcome, real_seeds
 
 REAL = Path(os.environ.get("MACROMICRO_REAL_DATA", "../shared/data"))
@@ -69,10 +69,7 @@ def batch(numbers: range) -> tuple[Counter[str], list[str], float, int]:
 
 def main() -> int:
     """Run all cases and print how they ended."""
-    parser = asking(__doc__)
-    size(parser, "cases", 20_000, "how many damaged dumps")
-    size(parser, "first", 0, "the number of the first")
-    told = parser.parse_args()
+    told = asking(__doc__, cases=(20_000, "how many damaged dumps"), first=(0, "the number of the first")).parse_args()
     count, first = told.cases, told.first
     tasks = [range(n, min(n + BATCH, first + count)) for n in range(first, first + count, BATCH)]
     ends, failures, longest, peak = Counter[str](), [], 0.0, 0

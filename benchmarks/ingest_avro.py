@@ -16,7 +16,7 @@ from assets.ingest.readers.base import Context
 from assets.ingest.reading import read_dump
 from assets.ingest.source import file_member, source_of
 from assets.study import Study
-from benchmarks._arguments import asking, size
+from benchmarks._arguments import asking
 from benchmarks._timing import processor_seconds
 
 REAL = Path(os.environ.get("MACROMICRO_REAL_DATA", "../shared/data")) / "embraceplus/test_data.avro"
@@ -47,9 +47,7 @@ def avro(path: Path) -> None:
 
 def main() -> None:
     """Print the table."""
-    parser = asking(__doc__)
-    size(parser, "file", REAL, "a raw EmbracePlus file", Path)
-    path = parser.parse_args().file
+    path = asking(__doc__, file=(REAL, "a raw EmbracePlus file")).parse_args().file
     print(f"EmbracePlus Avro of {path.stat().st_size / 2**20:.1f} MB")
     for name, read in (("macromicro", ours), ("fastavro", fastavro), ("avro", avro)):
         try:

@@ -23,7 +23,7 @@ from assets.ingest.readers.base import Context
 from assets.ingest.reading import read_dump
 from assets.ingest.source import file_member, source_of
 from assets.study import Study
-from benchmarks._arguments import asking, size
+from benchmarks._arguments import asking
 from benchmarks._timing import processor_seconds
 
 READERS = Path(__file__).with_name("_e4_readers.py")
@@ -82,9 +82,7 @@ def elsewhere(name: str, path: Path) -> float | None:
 
 def main() -> None:
     """Print the table."""
-    parser = asking(__doc__)
-    size(parser, "hours", 6.0, "how long the session is", float)
-    hours = parser.parse_args().hours
+    hours = asking(__doc__, hours=(6.0, "how long the session is")).parse_args().hours
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "s.zip"
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:

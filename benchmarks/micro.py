@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from benchmarks._arguments import asking, size
+from benchmarks._arguments import asking
 from benchmarks._timing import processor_seconds
 from models.paper.personal import Heads
 
@@ -34,11 +34,9 @@ def seconds(work: Callable[[], Tensor]) -> float:
 
 def main() -> None:
     """Compare the two on minibatches, as training sees them, and on all rows at once."""
-    parser = asking(__doc__)
-    size(parser, "people", 298, "how many people")
-    size(parser, "each", 50, "rows of each")
-    size(parser, "batch", 256, "rows of a minibatch")
-    told = parser.parse_args()
+    told = asking(
+        __doc__, people=(298, "how many people"), each=(50, "rows of each"), batch=(256, "rows of a minibatch")
+    ).parse_args()
     torch.set_num_threads(1)
     heads = Heads(told.people, ITEMS, WIDTH, rank=4)
     for table in heads.tables.values():

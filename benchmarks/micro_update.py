@@ -14,7 +14,7 @@ import numpy as np
 
 from assets.moments.table import items_of, modalities
 from assets.simulated.moments import simulated_moments
-from benchmarks._arguments import asking, size
+from benchmarks._arguments import asking
 from benchmarks.models_simulated import STUDY
 from models.cohort import Cohort, Mask
 from models.fitting import fit
@@ -29,10 +29,7 @@ TESTED_DAYS = 2
 
 def main() -> None:
     """Fit the first half, update by a night and by all but the last days, and print seconds, memory and errors."""
-    parser = asking(__doc__)
-    size(parser, "people", 298, "how many people")
-    size(parser, "days", 14, "how long the study is")
-    told = parser.parse_args()
+    told = asking(__doc__, people=(298, "how many people"), days=(14, "how long the study is")).parse_args()
     people, days = told.people, told.days
     frame = simulated_moments(STUDY, participants=people, days=days, seed=11)
     cohort = cohort_from_frame(frame, items_of(STUDY), modalities())

@@ -17,7 +17,7 @@ import polars as pl
 from assets.moments.table import items_of, modalities
 from assets.simulated.moments import simulated_moments
 from assets.study import PAPER_ITEMS, Study
-from benchmarks._arguments import asking, size
+from benchmarks._arguments import asking
 from models.cohort import Cohort
 from models.evaluation import MODEL, compare, drops, predict_split
 from models.fitting import fit
@@ -31,9 +31,7 @@ STUDY = Study.model_validate({"study": {"timezone": "Europe/Berlin"}, "items": {
 
 def main() -> None:
     """Fit, test and print, with coupling and without."""
-    parser = asking(__doc__)
-    size(parser, "people", 298, "how many people")
-    size(parser, "days", 14, "how long the study is")
+    parser = asking(__doc__, people=(298, "how many people"), days=(14, "how long the study is"))
     parser.add_argument("coupling", nargs="*", type=float, default=[1.0, 0.0], help="how much body and voice tell")
     told = parser.parse_args()
     people, days = told.people, told.days

@@ -22,7 +22,7 @@ import numpy as np
 import polars as pl
 
 from assets.moments.cohort import with_history
-from benchmarks._arguments import asking, size
+from benchmarks._arguments import asking
 from benchmarks.models_simulated import STUDY, study
 from models.cohort import Cohort
 from models.fitting import fit
@@ -65,11 +65,9 @@ print(json.dumps(took))
 
 def main() -> None:
     """Fit, register, measure."""
-    parser = asking(__doc__)
-    size(parser, "people", 298, "how many people")
-    size(parser, "days", 14, "how long the study is")
-    size(parser, "epochs", 2, "how long the fit is")
-    told = parser.parse_args()
+    told = asking(
+        __doc__, people=(298, "how many people"), days=(14, "how long the study is"), epochs=(2, "how long the fit is")
+    ).parse_args()
     moments, cohort = study(told.people, told.days, 1.0)
     model = fit(cohort, Settings(max_epochs=told.epochs))
     print(f"{told.people} people × {told.days} days, {len(cohort)} answered moments; milliseconds: median (best)\n")

@@ -56,7 +56,7 @@ class Forest:
         if len(self.root):
             first, which = _different(inputs)
             out += self._by_history(inputs.take(first))[which]
-            self._add_by_body(inputs, out)
+            out += self._by_body(inputs)
         return out
 
     def _by_history(self, inputs: Inputs) -> Floats:
@@ -69,14 +69,16 @@ class Forest:
                     out[rows, :, kind] = each[..., trees].sum(-1)
         return out
 
-    def _add_by_body(self, inputs: Inputs, out: Floats) -> None:
-        """Add to `out` (rows, items, losses) what the trees of one item say."""
+    def _by_body(self, inputs: Inputs) -> Floats:
+        """What the trees of one item say besides, (rows, items, losses)."""
+        out = np.zeros((len(inputs), *self.start.shape))
         for rows in _chunks(len(inputs)):
             told = of_history(inputs, rows).reshape(-1, len(self.start) * OF_HISTORY)
             each = self._of_one.say(np.concatenate([told, of_body(inputs, rows)], axis=1))
             for kind, item, trees in self._groups:
                 if item != ALL:
-                    out[rows, item, kind] += each[:, trees].sum(-1)
+                    out[rows, item, kind] = each[:, trees].sum(-1)
+        return out
 
     @cached_property
     def _of_all(self) -> Leaves:
