@@ -34,7 +34,7 @@ from models.population import fit_population
 from models.protocols import nightly_view
 from models.settings import Settings
 from models.standardise import learn
-from models.threads import torch_threads
+from models.threads import beside, torch_threads
 from models.training import Progress, Training, device_of
 from models.worth import more_than_a_mean, of_no_use
 
@@ -127,13 +127,15 @@ def _learn(material: _Material, held: Held, checkpoint: Path | None, progress: P
     device = device_of(model.settings)
     checks = [_Check.of(v.take(held.check), material.unit[held.check], device) for v in material.trained]
     start = fmean(c.untouched for c in checks)
-    best = training.choose(lambda n: fmean(c.score(n) for c in checks), start, _under(checkpoint, "choose"), progress)
-    model.curve = training.curve
-    if best is None:
-        model.note = "no correction beat the personal baseline on held-back answers; the baseline is kept"
-        return
-    network.load_state_dict(best)
-    model.network = together([network], model.settings.heads)
+    with beside(lambda: material.forest(held.learn), model.settings.threads) as forest:
+        score = lambda n: fmean(c.score(n) for c in checks)  # noqa: E731
+        best = training.choose(score, start, _under(checkpoint, "choose"), progress)
+        model.curve = training.curve
+        if best is None:
+            model.note = "no correction beat the personal baseline on held-back answers; the baseline is kept"
+            return
+        network.load_state_dict(best)
+        model.network, model.forest = together([network], model.settings.heads), forest()
     material.mix(held)
     if not material.tells_of_moments(held.check):
         model.network, model.forest, model.mixes = None, None, {}
@@ -143,17 +145,18 @@ def _learn(material: _Material, held: Held, checkpoint: Path | None, progress: P
     if model.unused:
         model.note = f"not read, because held-back answers are estimated as well without: {', '.join(model.unused)}"
         material = material.without(model.unused)
+        model.forest = material.forest(held.learn)
         material.mix(held)
     material.calibrate(held.check)
     members = []
-    for member in range(model.settings.members):
-        network = material.network(model.settings.seed + 1000 * (member + 1))
-        again = material.training(network, everything)
-        network.load_state_dict(again.train(training.best_epoch, _under(checkpoint, f"member{member}"), progress))
-        members.append(network)
-    model.network = together(members or [network], model.settings.heads)
-    if model.mixes:
-        model.forest = material.forest(everything)
+    with beside(lambda: material.forest(everything), model.settings.threads) as forest:
+        for member in range(model.settings.members):
+            network = material.network(model.settings.seed + 1000 * (member + 1))
+            again = material.training(network, everything)
+            network.load_state_dict(again.train(training.best_epoch, _under(checkpoint, f"member{member}"), progress))
+            members.append(network)
+        model.network = together(members or [network], model.settings.heads)
+        model.forest = forest()
 
 
 @dataclass(frozen=True)
@@ -202,11 +205,10 @@ class _Material:
         return self.views[ONLINE].inputs, self.views[NIGHTLY].inputs
 
     def mix(self, held: Held) -> None:
-        """Grow trees beside the network and choose how all is put together, against a weighted mean of answers."""
+        """Choose how network and trees are put together, against a weighted mean of answers."""
         model = self.model
-        if model.settings.trees == 0:
+        if model.forest is None:
             return
-        model.forest = self.forest(held.learn)
         for name, view in self.views.items():
             used = held.check & view.inputs.answered if name == NEWCOMER else held.check
             if not used.any():
@@ -232,10 +234,12 @@ class _Material:
         torch.manual_seed(seed)
         return Network(self.model.settings, *self.model.sizes)
 
-    def forest(self, rows: Mask) -> Forest:
-        """Trees grown on some rows, as both views see them."""
+    def forest(self, rows: Mask) -> Forest | None:
+        """Trees grown on some rows, as both views see them; None where none are asked for."""
         settings = self.model.settings
-        return grow(self.trained, self.unit, rows, rounds=settings.trees, seed=settings.seed)
+        if settings.trees == 0:
+            return None
+        return grow(self.trained, self.unit, rows, rounds=settings.trees, seed=settings.seed, threads=settings.threads)
 
     def tells_of_moments(self, rows: Mask) -> bool:
         """Whether estimates of some rows tell more of them than the means of people's earlier answers do."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from models.cohort import Floats, Ints, Mask, Singles
 from models.inputs import CONTEXT_WIDTH, HISTORY_WIDTH, Inputs
 from models.leaves import Leaves, Places
+from models.threads import each, one_openmp_thread
 
 LOSSES = MEDIANS, MEANS = "absolute_error", "squared_error"
 FEWEST = 100  # answers, below which no tree grows
@@ -140,7 +142,7 @@ def of_body(inputs: Inputs, rows: slice = slice(None)) -> Singles:
     return np.concatenate(parts, axis=1)
 
 
-def grow(views: Sequence[Inputs], unit: Floats, rows: Mask, *, rounds: int, seed: int) -> Forest:
+def grow(views: Sequence[Inputs], unit: Floats, rows: Mask, *, rounds: int, seed: int, threads: int = 1) -> Forest:
     """Grow a forest on some rows of several views of the same moments.
 
     Args:
@@ -149,6 +151,7 @@ def grow(views: Sequence[Inputs], unit: Floats, rows: Mask, *, rounds: int, seed
         rows: which rows to learn from.
         rounds: trees of each loss for all items, and as many medians for each item with body or voice.
         seed: of the features that each split may choose from.
+        threads: how many groups of trees grow at once; they come out the same.
     """
     given, items = rows[:, None] & ~np.isnan(unit), unit.shape[1]
     told = np.concatenate([of_history(view)[given.ravel()] for view in views])
@@ -156,18 +159,20 @@ def grow(views: Sequence[Inputs], unit: Floats, rows: Mask, *, rounds: int, seed
     item_of = np.tile(np.nonzero(given)[1], len(views))
     if len(left) < FEWEST:
         return _joined([], items)
-    of_all = [_grown(told, left, loss, rounds, seed, OF_ALL, len(views)) for loss in LOSSES]
-    parts: list[_Part] = [(kind, ALL, *part) for kind, (part, _) in enumerate(of_all)]
+    of_all = each(lambda loss: _grown(told, left, loss, rounds, seed, OF_ALL, len(views)), LOSSES, threads)
     medians = LOSSES.index(MEDIANS)
     _, rest = of_all[medians]
-    for item in range(items):
+
+    def of_one(item: int) -> list[_Part]:
         measured = np.concatenate([of_body(view)[given[:, item]] for view in views])
         if measured.shape[1] == 0 or len(measured) < FEWEST:
-            continue
+            return []
         mine = item_of == item
         part, _ = _grown(np.c_[told[mine], measured], rest[mine], MEDIANS, rounds, seed, OF_ONE, len(views))
-        parts.append((medians, item, *part))
-    return _joined(parts, items)
+        return [(medians, item, *part)]
+
+    parts: list[_Part] = [(kind, ALL, *part) for kind, (part, _) in enumerate(of_all)]
+    return _joined([*parts, *chain(*each(of_one, range(items), threads))], items)
 
 
 _Nodes = NDArray[np.void]
@@ -179,14 +184,13 @@ def _grown(
 ) -> tuple[tuple[float, list[_Nodes]], Floats]:
     """Trees of one loss and what they leave; each moment stands in so many views, and a leaf needs it in all."""
     from sklearn.ensemble import HistGradientBoostingRegressor
-    from threadpoolctl import threadpool_limits
 
     leaf = {"min_samples_leaf": int(shape["min_samples_leaf"]) * views}
     trees = HistGradientBoostingRegressor(
         loss=loss, max_iter=rounds, max_features=0.5, max_bins=63, early_stopping=False, random_state=seed,
         **{**shape, **leaf},
     )  # fmt: skip
-    with threadpool_limits(1):  # the order of sums, and so the last digit, must not depend on the machine
+    with one_openmp_thread():
         rest = left - trees.fit(read, left).predict(read)
     start = float(trees._baseline_prediction.ravel()[0])  # noqa: SLF001 (a test holds it to `predict`)
     return (start, [predictor.nodes for (predictor,) in trees._predictors]), rest  # noqa: SLF001

@@ -17,6 +17,7 @@ from models.cohort import Cohort, Floats, Ints, Mask
 from models.covariates import Covariates
 from models.history import SHORT, History, history
 from models.population import moments
+from models.threads import each, one_openmp_thread
 
 FEWEST = 100  # answers of an item below which no tree grows
 
@@ -28,6 +29,7 @@ class Trees:
     loss: str = "absolute_error"
     rounds: int = 120
     seed: int = 0
+    threads: int = 2
     mean: Floats | None = None
     covariates: Covariates | None = None
     trees: list[tuple[Any, Mask] | None] = field(default_factory=list)
@@ -35,26 +37,26 @@ class Trees:
     def fit(self, cohort: Cohort, train: Mask, seen: Ints | None = None) -> Self:
         """Grow the trees on the training rows, each seeing answers up to `seen`."""
         from sklearn.ensemble import HistGradientBoostingRegressor
-        from threadpoolctl import threadpool_limits
 
         self.mean, self.covariates = moments(cohort, train).mean, Covariates.learned(cohort, train)
         base, shared, own = self._features(cohort, seen)
-        self.trees = []
-        for item in range(len(cohort.items)):
+
+        def grown(item: int) -> tuple[Any, Mask] | None:
             rows = train & ~np.isnan(cohort.answers[:, item])
             if rows.sum() < FEWEST:
-                self.trees.append(None)
-                continue
+                return None
             tree = HistGradientBoostingRegressor(
                 loss=self.loss, max_iter=self.rounds, learning_rate=0.05, max_leaf_nodes=15, min_samples_leaf=40,
                 l2_regularization=1.0, max_features=0.3, max_bins=63, early_stopping=False, random_state=self.seed,
             )  # fmt: skip
-            with threadpool_limits(1):  # the order of sums, and so the last digit, must not depend on the machine
-                left = (cohort.answers - base)[rows, item]
-                table = np.concatenate([own[rows, item], shared[rows]], 1)
-                # scikit-learn fails on a column that no row has, such as the fifth answer before this one.
-                had = ~np.isnan(table).all(axis=0)
-                self.trees.append((tree.fit(table[:, had], left), had))
+            left = (cohort.answers - base)[rows, item]
+            table = np.concatenate([own[rows, item], shared[rows]], 1)
+            # scikit-learn fails on a column that no row has, such as the fifth answer before this one.
+            had = ~np.isnan(table).all(axis=0)
+            with one_openmp_thread():
+                return tree.fit(table[:, had], left), had
+
+        self.trees = each(grown, range(len(cohort.items)), self.threads)
         return self
 
     def predict(self, cohort: Cohort, seen: Ints | None = None) -> Floats:

@@ -66,6 +66,15 @@ def test_rows_are_independent_of_each_other(seen: tuple[Inputs, np.ndarray]) -> 
     np.testing.assert_array_equal(forest.correction(inputs.take(some)), forest.correction(inputs)[some])
 
 
+def test_threads_change_nothing(seen: tuple[Inputs, np.ndarray]) -> None:
+    inputs, unit = seen
+    one, two = (
+        grow([inputs], unit, np.ones(len(unit), dtype=bool), rounds=10, seed=0, threads=threads) for threads in (1, 2)
+    )
+    for name in ("feature", "threshold", "left", "right", "value", "root", "kind", "item", "start"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(two, name))
+
+
 def test_rows_that_share_a_past_but_no_body_or_a_body_but_no_past_are_told_apart(
     seen: tuple[Inputs, np.ndarray],
 ) -> None:
