@@ -12,14 +12,13 @@ import os
 import time
 from concurrent.futures import Executor, ProcessPoolExecutor
 from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assets.features.acoustic import RATE_HZ, _preload, clip_features
-from benchmarks._arguments import asking
+from benchmarks._arguments import REAL, asking
 from benchmarks._timing import timed
 
 BATCH = 20
@@ -42,8 +41,7 @@ def _real() -> NDArray[np.float32] | None:
     import soundfile
     from scipy.signal import resample_poly
 
-    default = Path(__file__).resolve().parents[2] / "shared" / "data"
-    folder = Path(os.environ.get("MACROMICRO_REAL_DATA", default)) / "speech" / "nemo"
+    folder = REAL / "speech" / "nemo"
     parts = [soundfile.read(f, dtype="float32") for f in sorted(folder.glob("*.wav"))]
     return np.concatenate([resample_poly(s, RATE_HZ // 8000, rate // 8000) for s, rate in parts]) if parts else None
 

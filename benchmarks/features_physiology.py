@@ -41,7 +41,7 @@ from assets.ledger import Ledger, Stamp
 from assets.study import Home, Study, Windows
 from assets.tables import EVENTS, SIGNALS
 from assets.units import run_unit
-from benchmarks._arguments import asking
+from benchmarks._arguments import asking, real_data
 from benchmarks._timing import timed
 
 if TYPE_CHECKING:
@@ -61,8 +61,7 @@ FILES = {
 
 def sessions() -> Path:
     """Where the real sessions lie."""
-    default = Path(__file__).resolve().parents[2] / "shared" / "data"
-    return Path(os.environ.get("MACROMICRO_REAL_DATA", default)) / "e4" / "stress_predict"
+    return real_data("e4/stress_predict")
 
 
 def day(hours: float) -> pl.DataFrame:

@@ -23,10 +23,9 @@ from polars.exceptions import PanicException
 
 from assets.errors import DumpError
 from assets.ingest.isolation import Limits, isolated
-from benchmarks._arguments import asking
+from benchmarks._arguments import REAL, asking
 from tests.assets.ingest.fuzz import Seed, case, made_seeds, outcome, real_seeds
 
-REAL = Path(os.environ.get("MACROMICRO_REAL_DATA", "../shared/data"))
 SECONDS, MEGABYTES, BATCH = 20, 1_500, 250
 
 

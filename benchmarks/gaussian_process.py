@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.models_selfreports import DATA, STUDIES, agreement_and_error, of_studies
+from benchmarks._arguments import real_data
+from benchmarks.models_selfreports import STUDIES, agreement_and_error, of_studies
 from models.baselines import Ewma, OrnsteinUhlenbeck
 from models.cohort import Cohort, Floats, Ints
 from models.history import HOUR_US
@@ -110,7 +111,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=100, help="of the likelihood")
     told = parser.parse_args()
     for name in told.studies or STUDIES:
-        cohort = STUDIES[name](DATA)
+        cohort = STUDIES[name](real_data())
         unit, began = (cohort.answers - cohort.low) / cohort.span, time.process_time()
         process = fitted(online(cohort), unit, told.steps)
         print(f"\n# {name}, {time.process_time() - began:.0f} CPU s; hours: {process.log_hours.exp().tolist()}\n")

@@ -7,7 +7,6 @@ with them. `avro` is timed where it can be imported.
 
 from __future__ import annotations
 
-import os
 import resource
 from functools import partial
 from pathlib import Path
@@ -16,10 +15,9 @@ from assets.ingest.readers.base import Context
 from assets.ingest.reading import read_dump
 from assets.ingest.source import file_member, source_of
 from assets.study import Study
-from benchmarks._arguments import asking
+from benchmarks._arguments import asking, real_data
 from benchmarks._timing import processor_seconds
 
-REAL = Path(os.environ.get("MACROMICRO_REAL_DATA", "../shared/data")) / "embraceplus/test_data.avro"
 STUDY = Study.model_validate({"study": {"timezone": "Europe/Berlin"}, "items": {"happy": {}}})
 
 
@@ -47,7 +45,9 @@ def avro(path: Path) -> None:
 
 def main() -> None:
     """Print the table."""
-    path = asking(__doc__, file=(REAL, "a raw EmbracePlus file")).parse_args().file
+    parser = asking(__doc__)
+    parser.add_argument("file", nargs="?", type=Path, help="a raw EmbracePlus file; the real one by default")
+    path = parser.parse_args().file or real_data("embraceplus/test_data.avro")
     print(f"EmbracePlus Avro of {path.stat().st_size / 2**20:.1f} MB")
     for name, read in (("macromicro", ours), ("fastavro", fastavro), ("avro", avro)):
         try:

@@ -12,7 +12,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from benchmarks.models_selfreports import DATA, STUDIES, agreement_and_error, of_studies
+from benchmarks._arguments import real_data
+from benchmarks.models_selfreports import STUDIES, agreement_and_error, of_studies
 from models.baselines import BASELINES
 from models.evaluation import MODEL
 from models.fitting import fit
@@ -29,7 +30,7 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=5, help="of the five, how many are said")
     told = parser.parse_args()
     for name in told.studies or STUDIES:
-        cohort = STUDIES[name](DATA)
+        cohort = STUDIES[name](real_data())
         splits = list(unseen_people(cohort, SHOWN))[: told.folds]
         print(f"\n# {name}, k = {SHOWN}: pooled CCC / MAE\n\n| people | {' | '.join((MODEL, *BESIDE))} |", flush=True)
         print(f"|---|{'---|' * (1 + len(BESIDE))}")

@@ -10,7 +10,6 @@ values of no use does not read them, and their share is 0; what they do where th
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -23,13 +22,12 @@ import polars as pl
 from assets.learning.work import settings_of
 from assets.moments.cohort import load_cohort
 from assets.study import Home
-from benchmarks._arguments import asking
+from benchmarks._arguments import asking, real_data
 from models.baselines import BASELINES
 from models.evaluation import compare, drops, predict_split
 from models.fitting import fit
 from models.protocols import online
 
-DATA = Path(os.environ.get("MACROMICRO_REAL_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 EMOTIONS = ("ALERT", "HAPPY", "NEUTRAL", "RESTED/RELAXED", "SAD", "TENSE/ANXIOUS", "TIRED")
 VALUES = (
     "nightly_temperature", "nremhr", "rmssd", "spo2", "full_sleep_breathing_rate", "stress_score", "calories", "bpm",
@@ -83,7 +81,7 @@ def fill(home: Path, known: str) -> None:
         '[study]\nname = "LifeSnaps"\ntimezone = "Europe/Athens"\n'
         f"{items}\n[daily_values]\ncolumns = {json.dumps(VALUES)}\nknown = {json.dumps(known)}\n"
     )
-    days = pl.read_csv(DATA / "lifesnaps" / "daily_fitbit_sema.csv", infer_schema_length=None)
+    days = pl.read_csv(real_data("lifesnaps/daily_fitbit_sema.csv"), infer_schema_length=None)
     for folder, name, rows in (
         ("daily_values", "fitbit", days.select(participant="id", **{v: v for v in ("date", *VALUES)})),
         (

@@ -14,8 +14,8 @@ from itertools import chain
 
 import numpy as np
 
-from benchmarks._arguments import asking
-from benchmarks.models_selfreports import DATA, known
+from benchmarks._arguments import asking, real_data
+from benchmarks.models_selfreports import known
 from models.cohort import Cohort, Item
 from tests.models.people import fisher, rowland
 
@@ -53,11 +53,11 @@ def two_a_day(cohort: Cohort) -> Cohort:
 
 
 SHAPES: dict[str, Callable[[], Cohort]] = {
-    "rowland, 1 to 7, half the people": lambda: every_second(rated(rowland(DATA), 7)),
-    "fisher, 1 to 5, ten items": lambda: some_items(rated(fisher(DATA), 5), 10),
-    "rowland, two weeks": lambda: first_days(rowland(DATA), 14),
-    "rowland, two prompts a day, half the people": lambda: two_a_day(every_second(rowland(DATA), 1)),
-    "fisher, half the people": lambda: every_second(fisher(DATA)),
+    "rowland, 1 to 7, half the people": lambda: every_second(rated(rowland(real_data()), 7)),
+    "fisher, 1 to 5, ten items": lambda: some_items(rated(fisher(real_data()), 5), 10),
+    "rowland, two weeks": lambda: first_days(rowland(real_data()), 14),
+    "rowland, two prompts a day, half the people": lambda: two_a_day(every_second(rowland(real_data()), 1)),
+    "fisher, half the people": lambda: every_second(fisher(real_data())),
 }
 
 

@@ -11,16 +11,14 @@ order, a control: everything must fall to the personal mean.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
-from benchmarks._arguments import asking
+from benchmarks._arguments import asking, real_data
 from models.baselines import BASELINES
 from models.cohort import Cohort, Floats, Ints
 from models.controls import permuted
@@ -36,7 +34,6 @@ from models.settings import Settings
 from models.trees import Trees
 from tests.models.people import fisher, rowland
 
-DATA = Path(os.environ.get("MACROMICRO_REAL_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 STUDIES = {"rowland": rowland, "fisher": fisher}
 
 
@@ -68,7 +65,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of everything drawn in a fit")
     asked = parser.parse_args()
     for name in asked.studies or STUDIES:
-        cohort = STUDIES[name](DATA)
+        cohort = STUDIES[name](real_data())
         if asked.permuted:
             print("\nEach person's answers are in random order:")
             cohort = permuted(cohort)

@@ -16,7 +16,8 @@ name = "{name}"
 timezone = "{timezone}"          # of the tz database; the night begins and the days turn by it
 
 # One table per self-report item: the ends of its scale. Self-report files have a column of this name.
-# These nine are the ones of Song et al. 2024.
+# These nine are the ones of Song et al. 2024. What an export calls an item differently is said so:
+#   aliases = ["Q3_1", "How happy are you now?"]
 {items}
 [windows]                           # minutes
 length_minutes = 5.0                # heart, skin and movement features: how long a window is …
@@ -66,7 +67,7 @@ max_memory_mb = 4096
 max_unpacked_mb = 16384             # of an archive, unpacked
 max_members = 100000                # files in an archive
 max_depth = 3                       # archives inside archives
-settle_seconds = 30.0               # a file changed more recently than this is still being copied: left for later
+settle_seconds = 30.0               # schedule and sensor wait while a file has changed more recently than this
 most_vanished = 0.5                 # with more than this share gone at once the night stops: a lost disk
 
 [report]

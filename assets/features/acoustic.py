@@ -101,11 +101,16 @@ def acoustic_features(clips: pl.DataFrame) -> pl.DataFrame:
 
 def about(clip: Mapping[str, Any], audio: Audio | None, found: Reason | None, sound: float) -> dict[str, object]:
     """What every table of clips says of a clip beside its features; `found` is why those are missing."""
-    if audio is None:
-        reason = clip["reason"] or Reason.UNREADABLE
-    else:
-        reason = found or clip["reason"] or (Reason.CLIPPED if (clip["clipped"] or 0) > CLIPPED_SHARE else None)
+    clipped = Reason.CLIPPED if (clip["clipped"] or 0) > CLIPPED_SHARE else None
+    reason = found or _remarked(clip["reason"]) or (Reason.UNREADABLE if audio is None else clipped)
     return {**{key: clip[key] for key in ("time_us", "duration_s", "dump")}, "coverage": sound, "reason": reason}
+
+
+def _remarked(remark: str | None) -> Reason | None:
+    """What the reader remarked of a recording, as a reason; None if it was clipped, which is asked anew."""
+    if remark is None or remark.startswith(Reason.CLIPPED):
+        return None
+    return Reason(remark.partition(":")[0].replace(" ", "_"))
 
 
 def wanted_acoustic(home: Home, study: Study, dates: set[Date] | None = None) -> dict[Key, str]:

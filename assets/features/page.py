@@ -78,6 +78,7 @@ REASONS = {
     Reason.RATE_TOO_LOW: "the device samples too slowly for some of the features",
     Reason.SILENT: "no sound above −60 dB of full scale",
     Reason.UNVOICED: "sound without a voice: pitch and its kin have no value",
+    Reason.TRUNCATED: "the sound file ends before its header says; values are given",
     Reason.CLIPPED: "more than 1 % of the samples at full scale; values are given",
     Reason.UNREADABLE: "the clip holds no audio",
 }

@@ -34,6 +34,7 @@ class Reason(StrEnum):
     OUT_OF_RANGE = "out_of_range"
     RATE_TOO_LOW = "rate_too_low"
     SILENT = "silent"
+    TRUNCATED = "truncated"
     CLIPPED = "clipped"
     UNVOICED = "unvoiced"
     UNREADABLE = "unreadable"

@@ -180,7 +180,7 @@ def _check_clock(first: int, last: int, received_us: int) -> None:
     when = np.array([max(min(first if first < EARLIEST_US else last, _SAYABLE_US), -_SAYABLE_US)], "datetime64[us]")[0]
     message = (
         f"its clock is wrong: it has data of {str(when)[:16].replace('T', ' ')} UTC, "
-        f"{'before such devices existed' if first < EARLIEST_US else 'later than the file itself'}; "
+        f"{'before such devices existed' if first < EARLIEST_US else 'days later than the file itself'}; "
         "say when it really began in study.toml, [corrections], or correct the times and copy it again"
     )
     raise DumpError(message)

@@ -21,7 +21,12 @@ def replay(
     context: typer.Context,
     *,
     nights: Annotated[
-        int, typer.Option(min=3, max=180, help="How many nights; 3 and 5 play short stories, 30 and more the long one.")
+        int,
+        typer.Option(
+            min=3,
+            max=180,
+            help="How many nights: from 30 on the long story, from 5 one of five nights, else one of three.",
+        ),
     ] = 30,
     seed: Annotated[int, typer.Option(help="The same seed lives the same lives.")] = 1,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of a night's training.")] = 3,

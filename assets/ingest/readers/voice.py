@@ -51,13 +51,14 @@ def read(source: Source, context: Context) -> Recording:
         min(peak, 1e6),
         clipped,
         flac(mono_16k(sound)),
-        _reason(duration, peak, clipped, sound.truncated),
+        remark_of(duration, peak, clipped, truncated=sound.truncated),
     )
     facts = {"device": "voice", "rate_hz": sound.rate_hz, "channels": sound.samples.shape[1]}
     return Recording(clips=[clip], facts=facts, remarks=[clip.reason] if clip.reason else [])
 
 
-def _reason(duration: float, peak: float, clipped: float, truncated: bool) -> str | None:  # noqa: FBT001 (a fact)
+def remark_of(duration: float, peak: float, clipped: float, *, truncated: bool) -> str | None:
+    """What is worth knowing of a clip: its reason (`assets/features/windows.py`) in words, a colon, and more."""
     if peak < SILENT_PEAK:
         return "silent: no sample above −60 dB of full scale"
     if duration < SHORTEST_S:

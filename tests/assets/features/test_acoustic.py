@@ -8,6 +8,8 @@ import pytest
 from assets.errors import FeatureError
 from assets.features.acoustic import acoustic_features, clip_features, sound_share
 from assets.features.egemaps import EGEMAPS_NAMES
+from assets.features.windows import Reason
+from assets.ingest.readers import voice
 from assets.tables import ACOUSTIC_TABLE, VOICE_CLIPS
 
 opensmile = pytest.importorskip("opensmile")
@@ -123,8 +125,25 @@ def test_a_clipped_recording_keeps_its_numbers_and_says_so() -> None:
     assert frame["loudness_sma3_amean"][0] > 0
 
 
-def test_the_reason_of_the_ingest_stands() -> None:
-    assert acoustic_features(clips(vowel(), reason="truncated"))["reason"][0] == "truncated"
+@pytest.mark.parametrize(
+    ("duration", "peak", "clipped", "truncated", "reason"),
+    [
+        (2.0, 0.5, 0.0, False, None),
+        (2.0, 0.5, 0.0, True, "truncated"),
+        (2.0, 0.5, 0.2, True, "truncated"),
+        (2.0, 0.5, 0.2, False, "clipped"),
+        (2.0, 0.5, 0.003, False, None),  # worth a remark to who looks after dumps, too little for the features
+        (0.1, 0.5, 0.0, False, "too_short"),
+        (2.0, 0.0, 0.0, False, "silent"),
+    ],
+)
+def test_what_the_reader_remarked_is_a_reason(
+    duration: float, peak: float, clipped: float, *, truncated: bool, reason: str | None
+) -> None:
+    remark = voice.remark_of(duration, peak, clipped, truncated=truncated)
+    told = acoustic_features(clips(vowel(), clipped=clipped, reason=remark))["reason"][0]
+    assert told == reason
+    assert told is None or told in set(Reason)
 
 
 def test_sound_share_counts_frames_above_the_floor() -> None:
