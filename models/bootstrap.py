@@ -34,11 +34,20 @@ def bounds(sampled: Floats, people: int) -> tuple[float, float]:
 
 def pooled(each: Sums, drawn: Floats) -> tuple[Floats, Floats]:
     """Pooled CCC and MAE of every draw, averaged over items: two arrays (draws,)."""
-    total = together(each, drawn)
-    return over_items(ccc(total)), over_items(mae(total))
+    total, sampled = together(each), together(each, drawn)
+    return drawn_over_items(ccc(total), ccc(sampled)), drawn_over_items(mae(total), mae(sampled))
 
 
 def over_items(values: Floats) -> Floats:
     """Mean over the items where there is any, (…, items) → (…)."""
     count = (~np.isnan(values)).sum(-1)
     return np.asarray(np.nansum(values, axis=-1) / np.where(count > 0, count, np.nan))
+
+
+def drawn_over_items(whole: Floats, drawn: Floats) -> Floats:
+    """The same of every draw, (draws, items) → (draws,), over the items of which there is any of all people.
+
+    A draw that lacks one of them, because none came up whom it is of, is of something else and has no value.
+    """
+    there = ~np.isnan(whole)
+    return np.asarray(drawn[:, there].mean(-1) if there.any() else np.full(len(drawn), np.nan))

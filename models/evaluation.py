@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from models.baselines import BASELINES, Baseline, OrnsteinUhlenbeck
-from models.bootstrap import DRAWS, bounds, draws, over_items
+from models.bootstrap import DRAWS, bounds, drawn_over_items, draws, over_items
 from models.cohort import Cohort, Floats, Ints, Mask
 from models.errors import ModelError
 from models.fitting import fit
@@ -30,6 +30,7 @@ from models.metrics import (
     implied_q,
     mae,
     mean_of_people,
+    own_ccc,
     person_ccc,
     person_mae,
     sums,
@@ -50,10 +51,20 @@ Say = Callable[[str, float], None]
 
 
 class Figure(NamedTuple):
-    """A figure by item: of all people, (items,), and of the people of every draw, (draws, items)."""
+    """A figure by item: of all people, (items,), of the people of every draw, (draws, items), and who has it.
+
+    `known` is (people, items).
+    """
 
     whole: Floats
     drawn: Floats
+    known: Mask
+
+    @property
+    def over_items(self) -> tuple[float, Floats, int]:
+        """Mean over items, that of every draw, and of how many people it is."""
+        sampled = drawn_over_items(self.whole, self.drawn)
+        return float(over_items(self.whole)), sampled, int(self.known.any(axis=1).sum())
 
 
 @dataclass(frozen=True)
@@ -211,7 +222,7 @@ def compare(tested: Tested, cohort: Cohort, *, seed: int = 0, draw_count: int = 
                 metrics[f"lift_over_{other}"] = lift_of(relative[other] - relative[name], drawn)
                 for short, figure in (("ccc", "pooled_ccc"), ("person_ccc", "person_ccc")):
                     mine, theirs = figures[name][figure], figures[other][figure]
-                    metrics[f"{short}_over_{other}"] = gain_of(mine, theirs, len(used))
+                    metrics[f"{short}_over_{other}"] = gain_of(mine, theirs)
         lifts = mae(shares[EWMA]) - mae(shares[name]) if EWMA in shares else np.empty((len(used), 0))
         for of_item, lift in zip(metrics["items"].values(), lifts.T, strict=False):
             of_item[f"lift_over_{EWMA}"] = lift_of(lift, drawn)
@@ -263,23 +274,24 @@ def drops(
         without = replace(cohort, modalities={**cohort.modalities, **masked})
         said = model.predict(without, tested.rows, nightly=split.nightly, seen=split.seen).value
         each, worse = figures(said)
-        out[name] = {"mae": lift_of(worse - error, drawn), "ccc": gain_of(whole, each, len(used))}
+        out[name] = {"mae": lift_of(worse - error, drawn), "ccc": gain_of(whole, each)}
     return out
 
 
 def _agreement(each: Sums, drawn: Floats) -> Figure:
-    return Figure(ccc(together(each)), ccc(together(each, drawn)))
+    return Figure(ccc(together(each)), ccc(together(each, drawn)), each[..., N] > 0)
 
 
 def _figures(each: Sums, drawn: Floats) -> dict[str, Figure]:
     """Every figure of a model that is told with its interval."""
-    agreement, share = _agreement(each, drawn), Figure(icc(each), icc(each, drawn))
+    agreement, answered = _agreement(each, drawn), each[..., N] > 0
+    share = Figure(icc(each), icc(each, drawn), answered)
     return {
         "pooled_ccc": agreement,
-        "mae": Figure(mae(together(each)), mae(together(each, drawn))),
-        "person_ccc": Figure(person_ccc(each), person_ccc(each, drawn)),
-        "within_r": Figure(within_r(each), within_r(each, drawn)),
-        "implied_q": Figure(*(implied_q(*both) for both in zip(agreement, share, strict=True))),
+        "mae": Figure(mae(together(each)), mae(together(each, drawn)), answered),
+        "person_ccc": Figure(person_ccc(each), person_ccc(each, drawn), ~np.isnan(own_ccc(each))),
+        "within_r": Figure(within_r(each), within_r(each, drawn), answered),
+        "implied_q": Figure(implied_q(agreement.whole, share.whole), implied_q(agreement.drawn, share.drawn), answered),
         "icc": share,
     }
 
@@ -287,12 +299,13 @@ def _figures(each: Sums, drawn: Floats) -> dict[str, Figure]:
 def _metrics(each: Sums, figures: Mapping[str, Figure], items: Sequence[str]) -> Metrics:
     """A model's figures, of all items and by item, with the number of answers that they are of."""
     out: Metrics = {"answers": int(each[..., N].sum()), "people": len(each), "items": {}}
-    for name, (whole, drawn) in figures.items():
-        out |= {name: float(over_items(whole)), f"{name}_ci": bounds(over_items(drawn), len(each))}
+    for name, figure in figures.items():
+        mean, sampled, people = figure.over_items
+        out |= {name: mean, f"{name}_ci": bounds(sampled, people)}
     for k, item in enumerate(items):
         out["items"][item] = {"answers": int(each[:, k, N].sum())}
-        for name, (whole, drawn) in figures.items():
-            out["items"][item] |= {name: float(whole[k]), f"{name}_ci": bounds(drawn[:, k], len(each))}
+        for name, (whole, drawn, known) in figures.items():
+            out["items"][item] |= {name: float(whole[k]), f"{name}_ci": bounds(drawn[:, k], int(known[:, k].sum()))}
     return out
 
 
@@ -310,10 +323,10 @@ def lift_of(lift: Floats, drawn: Floats) -> Metrics:
     }
 
 
-def gain_of(mine: Figure, other: Figure, people: int) -> Metrics:
+def gain_of(mine: Figure, other: Figure) -> Metrics:
     """Gain in an agreement, paired over the same draws."""
-    gained = over_items(mine.drawn) - over_items(other.drawn)
-    return {"mean": float(over_items(mine.whole)) - float(over_items(other.whole)), "ci": bounds(gained, people)}
+    (ours, ours_drawn, people), (theirs, theirs_drawn, _) = mine.over_items, other.over_items
+    return {"mean": ours - theirs, "ci": bounds(ours_drawn - theirs_drawn, people)}
 
 
 def _share(hits: Floats, count: Floats) -> Floats:

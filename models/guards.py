@@ -12,9 +12,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from models.cohort import Cohort, Floats, Modality, filled
+from models.cohort import Cohort, Floats, Ints, Modality, filled
 from models.errors import LeakageError
-from models.history import NONE, Grid
+from models.history import NONE, After, Grid, by_length
 from models.protocols import BY_DAY, GAP_H, Split, day_of_training
 
 HOUR_US = 3_600_000_000
@@ -115,9 +115,9 @@ def guard_windows(split: Split, hours: float = GAP_H) -> None:
 def guard_method(method: Method, split: Split) -> Floats:
     """Run a method twice, the second time with every answer changed that no test row may see; nothing may move.
 
-    Under P1 those are the whole test stretch; online, each person's last answers; for unseen people, all but the first
-    k. A method that used a mean of the test period, standardised labels over everything or trained on test rows is
-    caught.
+    Under P1 those are the gap and the whole test stretch; online, each person's last answers; for unseen people, all
+    but the first k. A method that used a mean of the test period, standardised labels over everything or trained on
+    test rows is caught.
 
     Returns:
         The method's predictions.
@@ -125,7 +125,7 @@ def guard_method(method: Method, split: Split) -> Floats:
     Raises:
         LeakageError: a test row's prediction moved.
     """
-    hidden = split.test & ~_seen_by_any(split)
+    hidden = split.cohort.labelled & ~split.train & ~_seen_by_any(split)
     said = method(split)
     span, low = split.cohort.span, split.cohort.low
     # Moved round the scale, not mirrored: a method that read how far answers lie from the middle is caught as well.
@@ -150,6 +150,10 @@ def _seen_by_any(split: Split) -> np.ndarray:
 
 def _before(cohort: Cohort, values: Floats) -> Floats:
     """Sums over the person's rows before each row, (rows, …), whatever the size of other people's values."""
-    grid = Grid.of(cohort)
-    laid = filled(grid.spread(values))
-    return grid.gather(np.concatenate([np.zeros_like(laid[:1]), np.cumsum(laid, axis=0)[:-1]]))
+
+    def summed(part: Cohort, rows: Ints | slice) -> After:
+        grid = Grid.of(part)
+        laid = filled(grid.spread(values[rows]))
+        return {"sums": grid.gather(np.concatenate([np.zeros_like(laid[:1]), np.cumsum(laid, axis=0)[:-1]]))}
+
+    return by_length(cohort, summed)["sums"]

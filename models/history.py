@@ -8,18 +8,22 @@ new person with k answers); so no recursion can leak. Fitting and predicting do 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.cohort import Cohort, Floats, Ints, Mask, filled
 
+After = dict[str, Floats]
+
 HOUR_US = 3_600_000_000
 RATES = (0.05, 0.1, 0.2, 0.35, 0.6)
 SHORT = RATES.index(0.2)  # the weighted mean that stands for recent answers
 LAST = 6
 NONE = -1  # a row that sees no earlier row
+LIKE = 4  # times as many rows: more are not laid side by side
 
 
 def seen_online(cohort: Cohort) -> Ints:
@@ -29,18 +33,15 @@ def seen_online(cohort: Cohort) -> Ints:
 
 
 def seen_nightly(cohort: Cohort) -> Ints:
-    """For each row, the person's last row of an earlier local day; NONE where there is none. Shape (rows,)."""
+    """For each row, the person's last row before all of that local day or later; NONE where there is none. (rows,).
+
+    A local day can go back when a person travels: what was answered from its first beginning on stays hidden.
+    """
     rank, _ = cohort.rank()
     rows = np.arange(len(cohort))
-    first = rows - rank
-    # A local day can seem to go back when a person travels; the running latest day keeps `seen` a prefix.
-    latest = cohort.day.copy()
-    for step in range(1, int(rank.max(initial=0)) + 1):
-        at = np.flatnonzero(rank == step)
-        latest[at] = np.maximum(latest[at], latest[at - 1])
-    opens_day = (rank == 0) | (latest != np.r_[-1, latest[:-1]])
-    day_start = np.maximum.accumulate(np.where(opens_day, rows, 0))
-    return np.where(day_start > first, day_start - 1, NONE)
+    day = cohort.person * (np.ptp(cohort.day) + 1 if len(rows) else 1) + cohort.day
+    begins = np.searchsorted(np.maximum.accumulate(day), day)  # people lie in order, so the latest days do
+    return np.where(begins > rows - rank, begins - 1, NONE)
 
 
 def seen_as_newcomer(cohort: Cohort, seed: int) -> Ints:
@@ -89,6 +90,25 @@ class Grid:
         return np.asarray(laid[self.place, self.person])
 
 
+def by_length(cohort: Cohort, after: Callable[[Cohort, Ints | slice], After]) -> After:
+    """Numbers after each row of `after(part, rows)`, worked out for people of like length together.
+
+    Laid side by side, somebody who answered for years would pad all others to that length. A part holds answers alone;
+    `rows` tells where in the cohort it lies.
+    """
+    _, count = cohort.rank()
+    if not len(cohort) or count.max() <= LIKE * count.min():
+        return after(cohort, slice(None))
+    answers, left, out = replace(cohort, modalities={}), count, dict[str, Floats]()
+    while left.any():
+        longest = int(left.max())
+        rows = np.flatnonzero(left * LIKE > longest)
+        for name, values in after(answers.take(rows), rows).items():
+            out.setdefault(name, np.empty((len(cohort), *values.shape[1:])))[rows] = values
+        left = np.where(left * LIKE > longest, 0, left)
+    return out
+
+
 @dataclass(frozen=True)
 class History:
     """Earlier answers, per row and item; NaN where there are none yet.
@@ -132,12 +152,11 @@ def ewma_after(cohort: Cohort, rates: tuple[float, ...]) -> Floats:
     return grid.gather(np.where(count == 0, np.nan, out))
 
 
-After = dict[str, Floats]
-
-
 def told(cohort: Cohort) -> After:
     """Every recursion after each row, whoever may see it; `history` looks at it."""
-    return {**_sums_after(cohort), "ewma": ewma_after(cohort, RATES), **_last_after(cohort)}
+    return by_length(cohort, lambda part, _: {**_sums_after(part), "ewma": ewma_after(part, RATES)}) | _last_after(
+        cohort
+    )
 
 
 def history(cohort: Cohort, seen: Ints | None = None, after: After | None = None) -> History:

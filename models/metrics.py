@@ -17,6 +17,7 @@ from models.cohort import Floats, Ints, Mask
 Sums = NDArray[np.float64]
 N, P, Y, PP, YY, PY, ABS = range(7)
 MIN_ANSWERS = 5  # a person's own CCC over fewer answers is noise
+ROUNDING = 1e-10  # of the mean square: a variance below it is what rounding leaves of none
 
 
 def sums(predicted: Floats, answers: Floats, person: Ints, people: int) -> Sums:
@@ -40,27 +41,32 @@ def _terms(predicted: Floats, answers: Floats) -> list[Floats]:
 
 
 def ccc(total: Sums) -> Floats:
-    """Concordance from sums, (…, 7) → (…); NaN without answers or without any variance."""
+    """Concordance from sums, (…, 7) → (…); NaN where answers do not vary, whatever is said of them."""
     n = np.where(total[..., N] > 1, total[..., N], np.nan)
     mean_p, mean_y = total[..., P] / n, total[..., Y] / n
     var_p, var_y = total[..., PP] / n - mean_p**2, total[..., YY] / n - mean_y**2
-    covariance = total[..., PY] / n - mean_p * mean_y
-    spread = np.maximum(var_p, 0.0) + np.maximum(var_y, 0.0) + (mean_p - mean_y) ** 2
-    return np.asarray(np.where(spread > 1e-12, 2 * covariance / np.where(spread > 1e-12, spread, 1.0), np.nan))
+    covariance, told = total[..., PY] / n - mean_p * mean_y, _varied(var_y, total[..., YY] / n)
+    spread = np.maximum(var_p, 0.0) + np.where(told, var_y, 1.0) + (mean_p - mean_y) ** 2
+    return np.asarray(np.where(told, 2 * covariance / spread, np.nan))
 
 
 def correlation(total: Sums) -> Floats:
-    """Pearson's r from sums, (…, 7) → (…); 0 without any variance on either side, NaN without answers."""
+    """Pearson's r from sums, (…, 7) → (…); 0 where either side does not vary, NaN without answers."""
     n = np.where(total[..., N] > 1, total[..., N], np.nan)
     var_p, var_y = total[..., PP] - total[..., P] ** 2 / n, total[..., YY] - total[..., Y] ** 2 / n
-    flat = (var_p <= 1e-9) | (var_y <= 1e-9)
+    both = (_varied(var_p, total[..., PP]) & _varied(var_y, total[..., YY])) | np.isnan(n)
     covariance = total[..., PY] - total[..., P] * total[..., Y] / n
-    return np.asarray(np.where(flat, 0.0, covariance / np.sqrt(np.where(flat, 1.0, var_p * var_y))))
+    return np.asarray(np.where(both, covariance / np.sqrt(np.where(both, var_p * var_y, 1.0)), 0.0))
 
 
 def mae(total: Sums) -> Floats:
     """Mean absolute error from sums, (…, 7) → (…), in scale units."""
     return np.asarray(total[..., ABS] / np.where(total[..., N] > 0, total[..., N], np.nan))
+
+
+def _varied(variance: Floats, square: Floats) -> Mask:
+    """Whether numbers vary, by their variance and mean square (or the sums of both)."""
+    return np.asarray(variance > ROUNDING * square)
 
 
 def pooled_ccc(predicted: Floats, answers: Floats) -> Floats:
@@ -84,18 +90,26 @@ def mean_of_people(values: Floats, drawn: Floats | None = None) -> Floats:
 
 def person_ccc(each: Sums, drawn: Floats | None = None) -> Floats:
     """Mean over people of their own CCC, per item; people with few answers or constant ones are left out."""
-    n = np.maximum(each[..., N], 1)
-    varied = each[..., YY] / n - (each[..., Y] / n) ** 2 > 1e-9
-    return mean_of_people(np.where((each[..., N] >= MIN_ANSWERS) & varied, np.nan_to_num(ccc(each)), np.nan), drawn)
+    return mean_of_people(own_ccc(each), drawn)
+
+
+def own_ccc(each: Sums) -> Floats:
+    """Each person's own CCC, (people, items); NaN with few answers or constant ones."""
+    return np.where(each[..., N] >= MIN_ANSWERS, ccc(each), np.nan)
 
 
 def within_r(each: Sums, drawn: Floats | None = None) -> Floats:
-    """Correlation of predictions and answers after taking each person's means away, pooled, per item."""
+    """Correlation of predictions and answers after taking each person's means away, pooled, per item.
+
+    0 where nobody's predictions move, NaN where nobody's answers do.
+    """
     n = np.maximum(each[..., N], 1)
     products = each[..., (PY, PP, YY)] - each[..., (P, P, Y)] * each[..., (Y, P, Y)] / n[..., None]
-    cross, var_p, var_y = np.moveaxis(together(products, drawn), -1, 0)
-    flat = (var_p <= 1e-9) | (var_y <= 1e-9)
-    return np.where(flat, np.nan, cross / np.sqrt(np.where(flat, 1.0, var_p * var_y)))
+    parts = np.concatenate([products, each[..., (PP, YY)]], -1)
+    cross, var_p, var_y, square_p, square_y = np.moveaxis(together(parts, drawn), -1, 0)
+    moved, told = _varied(var_p, square_p), _varied(var_y, square_y)
+    r = np.where(moved, cross, 0.0) / np.sqrt(np.where(moved & told, var_p * var_y, 1.0))
+    return np.asarray(np.where(told, r, np.nan))
 
 
 def icc(each: Sums, drawn: Floats | None = None) -> Floats:
@@ -106,13 +120,13 @@ def icc(each: Sums, drawn: Floats | None = None) -> Floats:
     n = each[..., N]
     mean = each[..., Y] / np.maximum(n, 1)
     away = mean - each[..., Y].sum(0) / np.maximum(n.sum(0), 1)
-    parts = np.stack([n > 0, n, n**2, each[..., YY] - n * mean**2, n * away, n * away**2], -1)
-    groups, total, squares, inside, sum_away, squares_away = np.moveaxis(together(parts, drawn), -1, 0)
+    parts = np.stack([n > 0, n, n**2, each[..., YY] - n * mean**2, n * away, n * away**2, each[..., YY]], -1)
+    groups, total, squares, inside, sum_away, squares_away, square = np.moveaxis(together(parts, drawn), -1, 0)
     within = inside / np.maximum(total - groups, 1)
     between = (squares_away - sum_away**2 / np.maximum(total, 1)) / np.maximum(groups - 1, 1)
     size = (total - squares / np.maximum(total, 1)) / np.maximum(groups - 1, 1)
     level = np.maximum((between - within) / np.maximum(size, 1e-9), 0.0)
-    told = (total > groups) & (groups > 1) & (level + within > 0)
+    told = (total > groups) & (groups > 1) & _varied(level + within, square / np.maximum(total, 1))
     return np.asarray(np.where(told, level / np.where(told, level + within, 1.0), np.nan))
 
 

@@ -19,13 +19,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from models.cohort import Cohort, Ints, Mask
-from models.errors import LeakageError
+from models.errors import LeakageError, ModelError
 from models.history import NONE, seen_before, seen_nightly, seen_online
 
 TRAIN_SHARE = 0.8
 CHOICE_SHARE = 0.25  # of what P1 trains on, the latest, to choose by: 60/20/20 of all answers
 GAP_H = 12.0  # between training and test answers in P1, at least: longer than a usual look-back
 ANSWERS_SHOWN = (0, 1, 3, 7, 14, 28)
+FEWEST_FOLDS = 2
 KNOWN_BY_NIGHT = ("yesterday", "daily")  # all else is measured at the moment or over the very day
 BY_DAY = (*KNOWN_BY_NIGHT, "today")  # measured over whole days, of which the earliest is the one before the row's
 
@@ -93,7 +94,14 @@ def day_of_training(cohort: Cohort, train: Mask) -> Mask:
 
 
 def unseen_people(cohort: Cohort, shown: int, folds: int = 5, seed: int = 0) -> Iterator[Split]:
-    """P3: folds of people; a test person's first `shown` answers are seen, later ones tested."""
+    """P3: folds of people; a test person's first `shown` answers are seen, those after the 28th tested.
+
+    Raises:
+        ModelError: there would be nobody to train on, or answers shown would be tested too.
+    """
+    if folds < FEWEST_FOLDS or not 0 <= shown <= max(ANSWERS_SHOWN):
+        message = f"P3 takes {FEWEST_FOLDS} groups of people at least and shows 0 to {max(ANSWERS_SHOWN)} answers"
+        raise ModelError(message)
     people = np.random.default_rng(seed).permutation(np.unique(cohort.person))
     order = cohort.answered_before()
     for fold in range(min(folds, len(people))):

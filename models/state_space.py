@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.cohort import Cohort, Floats, Ints, filled
-from models.history import HOUR_US, Grid, seen_online, select
+from models.history import HOUR_US, After, Grid, by_length, seen_online, select
 
 PARTS = 3  # lasting level, slow drift, fast swing
 
@@ -71,6 +71,10 @@ class Filtered:
 
 def filtered(p: Population, cohort: Cohort) -> Filtered:
     """Run the Kalman filter over every row, all people and items side by side."""
+    return Filtered(**by_length(cohort, lambda part, _: _filtered(p, part)))
+
+
+def _filtered(p: Population, cohort: Cohort) -> After:
     grid = Grid.of(cohort)
     laid, times = grid.spread(cohort.answers), grid.spread(cohort.time_us / HOUR_US)
     answered = ~np.isnan(laid)
@@ -98,7 +102,8 @@ def filtered(p: Population, cohort: Cohort) -> Filtered:
         np.multiply(gain[:, None], reach, out=moved)
         before = np.subtract(expected, moved, out=now)
     rows = grid.gather(np.moveaxis(after, (1, 2), (-2, -1)))
-    return Filtered(rows[..., PARTS], rows[..., :PARTS], grid.gather(_latest(laid, times)))
+    latest = grid.gather(_latest(laid, times))
+    return {"state": rows[..., PARTS], "spread": rows[..., :PARTS], "time_h": latest}
 
 
 def forecast(p: Population, cohort: Cohort, seen: Ints | None = None, after: Filtered | None = None) -> Forecast:

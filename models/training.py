@@ -125,9 +125,10 @@ class Training:
         by_night = (torch.rand(len(rows)) < self.settings.nightly_share).to(self.device)
         predicted = self.network(mixed(rows, self.online, self.nightly, by_night))
         losses = agreement_and_error(predicted, answers, answered, self.usual, self.settings.mae_weight)
-        total = self.weighting.combine(losses, answered.any(0))
+        known = answered.any(0)
+        total = self.weighting.combine(losses, known)
         # The personal parameters' density is per row, and keeps its share whatever the weighting scales losses by.
-        scale = self.weighting.weight(losses, total) / len(self.online)
+        scale = self.weighting.weight(losses[known], total) / len(self.online)
         self.optimiser.zero_grad(set_to_none=True)
         (total + scale * self.network.micro.penalty(self.information)).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 20.0 * len(losses))

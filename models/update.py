@@ -81,7 +81,7 @@ def update(model: MacroMicro, cohort: Cohort) -> Updated:
         work = _Work.of(wide, cohort, new, asked)
         intervals = work.calibrated()
         trust, moved = _move(wide, work)
-    wide.intervals = intervals or wide.intervals
+    wide.intervals = wide.intervals | intervals  # those of newcomers are their own until the next macro fit
     newcomers = len(wide.participants) - len(model.participants)
     return Updated(wide, len(asked), newcomers, moved, trust, calibrated=bool(intervals))
 

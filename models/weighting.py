@@ -30,20 +30,23 @@ class Weighting(nn.Module):
         self.register_buffer("steps", torch.zeros((), dtype=torch.long))
 
     def combine(self, losses: Tensor, answered: Tensor | None = None) -> Tensor:
-        """The total of this step; remembers the losses of items that were `answered` (tasks,), all by default."""
-        total = self.total(losses)
+        """The total of this step and what it remembers, of the items that were `answered` (tasks,), all by default.
+
+        Of the others a loss is a stand-in, from which nothing may be learned.
+        """
         known = torch.ones_like(losses, dtype=torch.bool) if answered is None else answered
+        total = self.total(losses, known)
         self.before_previous.copy_(torch.where(known, self.previous, self.before_previous))
         self.previous.copy_(torch.where(known, losses.detach(), self.previous))
         self.steps += 1
         return total
 
-    def total(self, losses: Tensor) -> Tensor:
-        """Equal weights: the sum."""
-        return losses.sum()
+    def total(self, losses: Tensor, known: Tensor) -> Tensor:
+        """Equal weights: the sum of the losses that are `known` (tasks,)."""
+        return _sum(losses, known)
 
     def weight(self, losses: Tensor, total: Tensor) -> Tensor:
-        """How much a unit of loss counts in a total, over all items."""
+        """How much a unit of loss counts in a total, over the items whose losses it is of."""
         return (total / losses.sum()).detach()
 
     def dynamic(self) -> Tensor:
@@ -57,17 +60,17 @@ class Weighting(nn.Module):
 class Dwa(Weighting):
     """Dynamic weight average (Liu et al. 2019): weights from how losses fall."""
 
-    def total(self, losses: Tensor) -> Tensor:
+    def total(self, losses: Tensor, known: Tensor) -> Tensor:
         """Σ λ_t L_t."""
-        return (self.dynamic() * losses).sum()
+        return _sum(self.dynamic() * losses, known)
 
 
 class Random(Weighting):
     """Random loss weighting (Lin et al. 2022): softmax of normal draws each step."""
 
-    def total(self, losses: Tensor) -> Tensor:
+    def total(self, losses: Tensor, known: Tensor) -> Tensor:
         """N Σ softmax(ε)_t L_t."""
-        return self.tasks * (torch.softmax(torch.randn_like(losses), 0) * losses).sum()
+        return self.tasks * _sum(torch.softmax(torch.randn_like(losses), 0) * losses, known)
 
 
 class Kendall(Weighting):
@@ -77,9 +80,9 @@ class Kendall(Weighting):
         super().__init__(tasks)
         self.log_variance = nn.Parameter(torch.zeros(tasks))
 
-    def total(self, losses: Tensor) -> Tensor:
+    def total(self, losses: Tensor, known: Tensor) -> Tensor:
         """Σ exp(−v_t) L_t + v_t."""
-        return (torch.exp(-self.log_variance) * losses + self.log_variance).sum()
+        return _sum(torch.exp(-self.log_variance) * losses + self.log_variance, known)
 
     def weight(self, losses: Tensor, total: Tensor) -> Tensor:  # noqa: ARG002
         """The mean of exp(−v_t): a total can be negative here, and tells nothing of weights."""
@@ -99,10 +102,10 @@ class Rruw(Weighting):
         """1/(N s_t²)."""
         return 1 / (self.tasks * self.s**2 + 1e-8)
 
-    def total(self, losses: Tensor) -> Tensor:
+    def total(self, losses: Tensor, known: Tensor) -> Tensor:
         """Σ w_t L_t + Σ log(1 + s_t²) + |φ − Σ|s_t||."""
         restraint = (self.budget - self.s.abs().sum()).abs()
-        return (self.weights() * losses).sum() + torch.log1p(self.s**2).sum() + restraint
+        return _sum(self.weights() * losses, known) + _sum(torch.log1p(self.s**2), known) + restraint
 
 
 class Druw(Rruw):
@@ -114,6 +117,10 @@ class Druw(Rruw):
     def weights(self) -> Tensor:
         """λ_t + 1/(N s_t²)."""
         return self.dynamic() + super().weights()
+
+
+def _sum(terms: Tensor, known: Tensor) -> Tensor:
+    return torch.where(known, terms, 0.0).sum()
 
 
 KINDS: dict[str, type[Weighting]] = {

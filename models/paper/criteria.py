@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from models.losses import concordance, gaussian, ordinal, ordinal_probabilities, squared
 
 LEVELS = 10  # a slider answer is cut into so many levels for the ordinal likelihood
+ROUNDING = 1e-4  # an answer at the edge of two levels is always of the upper one
 LEAST = 1e-3  # between two cut points, so that no level is lost to rounding
 
 
@@ -28,6 +29,9 @@ class Criterion(nn.Module):
     def value(self, score: Tensor) -> Tensor:
         """Scores as values in units of the span."""
         return score
+
+    def look_at(self, answers: Tensor) -> None:
+        """See all training answers (rows, items) once, NaN where there is none, in units of the span."""
 
 
 class Squared(Criterion):
@@ -51,13 +55,19 @@ class Gaussian(Criterion):
 
 
 class Ordinal(Criterion):
-    """Cumulative-link likelihood (McCullagh 1980) over levels of the scale, with learned cut points per item."""
+    """Cumulative-link likelihood (McCullagh 1980) over levels of the scale, with learned cut points per item.
+
+    A level says the mean of the training answers in it: on a rating scale they lie at its edge, or are of two kinds.
+    """
+
+    means: Tensor
 
     def __init__(self, items: int) -> None:
         super().__init__()
         start = torch.logit(torch.arange(1, LEVELS) / LEVELS)
         self.first = nn.Parameter(start[:1].repeat(items, 1))
         self.steps = nn.Parameter((start.diff() - LEAST).expm1().log().repeat(items, 1))
+        self.register_buffer("means", ((torch.arange(LEVELS) + 0.5) / LEVELS).repeat(items, 1))
 
     def cuts(self) -> Tensor:
         """Increasing cut points, (items, LEVELS − 1)."""
@@ -66,13 +76,21 @@ class Ordinal(Criterion):
 
     def losses(self, score: Tensor, answers: Tensor, answered: Tensor) -> Tensor:
         """Minus the log likelihood of the levels."""
-        level = (torch.nan_to_num(answers) * LEVELS).long().clamp(0, LEVELS - 1)
-        return ordinal(_stretched(score), self.cuts(), level, answered)
+        return ordinal(_stretched(score), self.cuts(), _level(answers), answered)
 
     def value(self, score: Tensor) -> Tensor:
-        """The expected level's middle."""
-        middle = (torch.arange(LEVELS, dtype=score.dtype) + 0.5) / LEVELS
-        return ordinal_probabilities(_stretched(score), self.cuts()) @ middle
+        """What is expected, each level as the mean of the answers in it."""
+        return (ordinal_probabilities(_stretched(score), self.cuts()) * self.means).sum(-1)
+
+    def look_at(self, answers: Tensor) -> None:
+        """Learn what each level says; its middle where nobody answered so."""
+        inside = nn.functional.one_hot(_level(answers), LEVELS) * ~torch.isnan(answers)[..., None]
+        count, total = inside.sum(0), (inside * torch.nan_to_num(answers)[..., None]).sum(0)
+        self.means.copy_(torch.where(count > 0, total / count.clamp(min=1), self.means))
+
+
+def _level(answers: Tensor) -> Tensor:
+    return (torch.nan_to_num(answers) * LEVELS + ROUNDING).long().clamp(0, LEVELS - 1)
 
 
 def _stretched(score: Tensor) -> Tensor:

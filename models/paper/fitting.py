@@ -179,6 +179,7 @@ def _train(model: PaperModel, given: Answers, progress: Progress | None) -> None
     personal = network.personal
     tables = [] if personal.shared_first else list(personal.tables.values())
     spreads = [] if personal.shared_first else list(personal.log_sd.values())
+    criterion.look_at(given.values[~given.check])
     combine = weighting(model.design.weighting, given.values.shape[1])
     groups = [
         {"params": network.shared(), "weight_decay": settings.weight_decay},

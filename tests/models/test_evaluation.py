@@ -139,3 +139,26 @@ def test_a_model_that_says_nothing_of_an_answer_is_not_compared(evaluation: Eval
 def test_an_unknown_protocol_is_refused(cohort: Cohort) -> None:
     with pytest.raises(ModelError, match="P2N"):
         evaluate(cohort, QUICK, ("P9",))
+
+
+def test_what_rests_on_one_person_has_no_interval(cohort: Cohort) -> None:
+    answers = cohort.answers.copy()
+    answers[cohort.person > 0, 1] = np.nan
+    told = evaluate(replace(cohort, answers=answers), Settings(max_epochs=0), ("P2",), draw_count=100).table["P2"][
+        MODEL
+    ]
+    assert np.isfinite(told["items"]["item1"]["mae"])
+    for figure in ("mae_ci", "pooled_ccc_ci", "person_ccc_ci"):
+        assert np.isnan(told["items"]["item1"][figure]).all(), figure
+        assert np.isfinite(told["items"]["item0"][figure]).all(), figure
+        assert np.isfinite(told[figure]).all(), figure
+
+
+def test_an_item_whose_test_answers_are_all_alike_is_left_out_of_every_models_mean(cohort: Cohort) -> None:
+    answers = cohort.answers.copy()
+    late = cohort.day > np.median(cohort.day)
+    answers[:, 1] = np.where(late & ~np.isnan(answers[:, 1]), 0.0, answers[:, 1])
+    table = evaluate(replace(cohort, answers=answers), Settings(max_epochs=0), ("P2",), draw_count=20).table["P2"]
+    for name, told in table.items():
+        assert np.isnan(told["items"]["item1"]["pooled_ccc"]), name
+        assert told["pooled_ccc"] == told["items"]["item0"]["pooled_ccc"], name

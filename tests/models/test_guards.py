@@ -131,3 +131,19 @@ def test_a_method_that_reads_how_far_its_answers_lie_from_the_middle_is_refused(
 
     with pytest.raises(LeakageError, match="answers of the test period"):
         guard_method(leaky, frozen(cohort))
+
+
+@pytest.mark.parametrize("name", ["P1", "P3"])
+def test_answers_that_are_neither_trained_nor_tested_on_are_hidden_too(name: str) -> None:
+    """The gap of P1, and what an unseen person answered after the first k and before the tested ones."""
+    cohort = made_up(people=5, days=10, missed=0.0)
+    split = frozen(cohort) if name == "P1" else next(iter(unseen_people(cohort, 0, folds=2)))
+    between = cohort.labelled & ~split.train & ~split.test
+    assert between.any()
+
+    def leaky(split: Split) -> Floats:
+        means = np.nanmean(np.where(between[:, None], split.cohort.answers, np.nan), axis=0)
+        return np.tile(means, (len(split.cohort), 1))
+
+    with pytest.raises(LeakageError, match="answers of the test period"):
+        guard_method(leaky, split)

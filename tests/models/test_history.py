@@ -5,7 +5,20 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from models.history import NONE, RATES, history, seen_as_newcomer, seen_before, seen_nightly, seen_online
+from models.cohort import Cohort
+from models.history import (
+    NONE,
+    RATES,
+    by_length,
+    history,
+    seen_as_newcomer,
+    seen_before,
+    seen_nightly,
+    seen_online,
+    told,
+)
+from models.population import moments
+from models.state_space import filtered
 from tests.models.people import made_up
 
 
@@ -72,9 +85,39 @@ def test_a_night_sees_the_day_before_and_nothing_of_its_own_day() -> None:
 def test_a_day_that_goes_back_in_travel_stays_hidden() -> None:
     cohort = made_up(people=1, days=2)
     day = cohort.day.copy()
-    day[6] = day[4]  # flying west over the date line: the fourth day's date comes again
+    day[6] = day[4]  # flying west over the date line: the first day's date comes again on the second
     seen = seen_nightly(replace(cohort, day=day))
-    assert (seen[5:] <= 4).all()
+    assert (seen[:5] == NONE).all()
+    assert seen[6] == NONE
+    assert (seen[[5, 7, 8, 9]] == 4).all()
+
+
+def test_somebody_with_many_times_more_answers_pads_nobody() -> None:
+    long, short = made_up(people=1, days=90, items=2), made_up(people=6, days=3, items=2)
+    both = Cohort(
+        items=long.items,
+        participants=("LONG", *short.participants),
+        person=np.r_[long.person, short.person + 1],
+        **{
+            name: np.concatenate([getattr(c, name) for c in (long, short)])
+            for name in ("time_us", "day", "local_hour", "answers")
+        },
+        modalities={},
+    )
+    laid = []
+
+    def after(part: Cohort, rows: object) -> dict[str, np.ndarray]:
+        laid.append((len(np.unique(part.person)), len(part)))
+        return {"value": part.answers}
+
+    np.testing.assert_array_equal(by_length(both, after)["value"], both.answers)
+    assert laid == [(1, len(long)), (6, len(short))]
+    population = moments(both, both.labelled)
+    for cohort, rows in ((long, slice(0, len(long))), (short, slice(len(long), None))):
+        whole, alone = told(both), told(cohort)
+        for name, values in alone.items():
+            np.testing.assert_array_equal(whole[name][rows], values)
+        np.testing.assert_array_equal(filtered(population, both).state[rows], filtered(population, cohort).state)
 
 
 def test_a_prefix_of_visible_answers_hides_the_rest() -> None:

@@ -144,3 +144,39 @@ def test_sums_over_all_rows_are_those_of_one_person() -> None:
     answers[random.random(answers.shape) < 0.3] = np.nan
     one = sums(predicted, answers, np.zeros(50, dtype=np.int64), 1)[0]
     np.testing.assert_allclose(sums_over_all(predicted, answers), one)
+
+
+@pytest.mark.parametrize("level", [0.3, 7.0, 73.3, 100.0])
+def test_of_answers_that_do_not_vary_nothing_is_told_whatever_is_said(level: float) -> None:
+    person, answers = np.repeat(np.arange(10), 40), np.full((400, 1), level)
+    noise = np.random.default_rng(0).random((400, 1))
+    for said in (answers, answers - 1e-9 * noise, answers - 1e-6 * noise, answers - 0.01, 0.9 * answers + noise):
+        each = sums(said, answers, person, 10)
+        for figure in (ccc(each.sum(0)), person_ccc(each), within_r(each), icc(each)):
+            assert np.isnan(figure[0])
+
+
+def test_saying_the_same_of_an_item_costs_its_agreement_instead_of_leaving_the_item_out() -> None:
+    random = np.random.default_rng(0)
+    person, answers = np.repeat(np.arange(20), 30), random.normal(size=(600, 1))
+    weak = sums(0.1 * answers + random.normal(size=(600, 1)), answers, person, 20)
+    flat = sums(np.full((600, 1), 73.3), answers, person, 20)
+    means = sums((np.arange(20) * 4.7)[person][:, None], answers, person, 20)
+    assert weak.sum() != 0
+    assert ccc(weak.sum(0))[0] > ccc(flat.sum(0))[0] == pytest.approx(0.0, abs=1e-12)
+    assert within_r(weak)[0] > 0
+    assert within_r(flat)[0] == within_r(means)[0] == 0.0
+    assert (within_r(means, draws(20, 50)) == 0.0).all()
+
+
+def test_a_draw_without_an_item_is_no_draw_of_the_mean_over_items() -> None:
+    """One item of two people on a scale of its own: without them the mean would be of the other item alone."""
+    person, answers = np.repeat(np.arange(8), 10), np.random.default_rng(0).normal(50, 10, (80, 2))
+    answers[:, 1] = np.where(person < 2, answers[:, 1] / 1000, np.nan)
+    each, drawn = sums(np.full((80, 2), 0.05), answers, person, 8), draws(8, 500)
+    _, errors = pooled(each, drawn)
+    lacking = (drawn[:, :2] == 0).all(axis=1)
+    assert 0 < lacking.sum() < 500
+    np.testing.assert_array_equal(np.isnan(errors), lacking)
+    low, high = bounds(errors, 8)
+    assert low < mae(each.sum(0)).mean() < high < 0.8 * mae(each.sum(0))[0]

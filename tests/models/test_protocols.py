@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.errors import CohortError, LeakageError
+from models.errors import CohortError, LeakageError, ModelError
 from models.history import NONE, seen_online
 from models.protocols import Split, checked, frozen, nightly_view, online, unseen_people
 from tests.models.people import made_up
@@ -126,3 +126,10 @@ def test_rows_out_of_order_are_refused() -> None:
     for wrong in (turned, turned[::-1], np.array([0, 1, 1, 2])):
         with pytest.raises(CohortError, match="sorted by person and time"):
             online(cohort.take(wrong))
+
+
+def test_p3_without_people_to_train_on_or_with_tested_answers_shown_is_refused() -> None:
+    cohort = made_up(people=6, days=12)
+    for shown, folds in ((3, 1), (29, 5), (-1, 5)):
+        with pytest.raises(ModelError, match="groups of people"):
+            next(iter(unseen_people(cohort, shown, folds)))

@@ -246,6 +246,7 @@ def test_enough_new_answers_give_new_intervals_and_too_few_keep_the_old(
     now = until(cohort, 12)
     made, new = update(macro, now), macro.unseen(now)
     assert made.calibrated
+    assert made.model.intervals["newcomer"] == macro.intervals["newcomer"]  # their own until the next macro fit
     # They hold nine tenths of the answers that they were made from, said by the macro fit.
     said = replace(macro, intervals=made.model.intervals).predict(now, new)
     truth = now.answers[new]

@@ -107,3 +107,22 @@ def test_what_a_unit_of_loss_counts_is_positive_also_where_a_total_is_not() -> N
     total = kendall.combine(losses)
     assert total.item() < 0
     assert kendall.weight(losses, total).item() == pytest.approx(math.exp(1.4), rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["kendall", "rruw", "druw"])
+def test_from_an_item_that_nobody_answered_nothing_is_learned(kind: str) -> None:
+    """Its loss is a stand-in: what is learned of its weight must not follow it."""
+    answered = torch.tensor([True, True, False])
+    grads, totals = [], []
+    for stand_in in (0.0, 5.0):
+        weights = weighting(kind, 3)
+        total = weights.combine(torch.tensor([0.5, 2.0, stand_in]), answered)
+        total.backward()
+        (learned,) = weights.parameters()
+        assert learned.grad is not None
+        grads.append(learned.grad.tolist())
+        totals.append(total.item())
+    assert grads[0] == grads[1]
+    assert totals[0] == totals[1]
+    if kind == "kendall":
+        assert grads[0][2] == 0.0

@@ -10,6 +10,7 @@ import torch
 from models.cohort import Cohort
 from models.errors import CohortError, ModelError
 from models.metrics import pooled_ccc
+from models.paper.criteria import Ordinal
 from models.paper.design import Design, PaperSettings
 from models.paper.fitting import PaperModel, fit_paper
 from models.paper.personal import PERSONALISATIONS
@@ -207,3 +208,18 @@ def test_features_in_another_order_are_refused(cohort: Cohort, models: dict[str,
     for other in (turned, replace(cohort, modalities={})):
         with pytest.raises(CohortError, match="features of hrv"):
             models["none"].predict(other)
+
+
+@pytest.mark.parametrize("top", [4, 6, 10, 100])
+def test_a_level_of_the_ordinal_likelihood_says_what_people_answered_there(top: int) -> None:
+    answers = torch.arange(top + 1.0).repeat(3)[:, None] / top
+    answers[0] = torch.nan
+    criterion = Ordinal(1)
+    criterion.look_at(answers)
+    known = answers[1:, 0]
+    level = (known * 10 + 1e-4).long().clamp(max=9)
+    for place in range(10):
+        mine = known[level == place]
+        expected = mine.mean().item() if len(mine) else (place + 0.5) / 10
+        assert criterion.means[0, place].item() == pytest.approx(expected, abs=1e-6)
+    assert criterion.means[0][level].mean().item() == pytest.approx(known.mean().item(), abs=1e-6)
