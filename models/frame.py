@@ -11,6 +11,7 @@ the estimate by, in scale units. MLflow's side of it is `models/pyfunc.py`, that
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from models.cohort import Cohort, Floats, Ints, Item, Mask, modalities_of
 from models.errors import CohortError
 
-HOUR_US = 3_600_000_000
+HOUR_US, DAY_US = 3_600_000_000, 86_400_000_000
 DAY_H, CLOCK_CHANGE_H = 24.0, 1.0
 LONGEST_H, LATEST_US = 1e6, 4_102_444_800_000_000  # more than a century back, until the year 2100
 ASKED = ("participant", "time_us", "day", "local_hour", "past_age_h")
@@ -172,7 +173,7 @@ def unfold(asked: Asked, items: Sequence[Item], features: Mapping[str, Sequence[
         raise CohortError(message)
     count, age_h, past = _past(asked, items)
     now_us, hour, day = _asked_about(asked)
-    nightly, rows = asked.numbers(["nightly"])[:, 0] == 1, np.arange(len(asked))
+    nightly, rows = _nightly(asked), np.arange(len(asked))
     whose = np.repeat(rows, count)
     # The past's day and hour are those of the wall clock of the row that brings it. Counted back over a clock change,
     # an evening's answer can seem to be of the day after; what is of the day itself, the night before does not know.
@@ -211,10 +212,18 @@ def unfold(asked: Asked, items: Sequence[Item], features: Mapping[str, Sequence[
 def _participants(asked: Asked) -> tuple[str, ...]:
     """Whom each row asks about."""
     codes = asked.column("participant")
-    if any(code is None or code != code for code in codes):  # noqa: PLR0124 (NaN)
+    if any(map(_absent, codes)):
         message = "participant must be given in every row"
         raise CohortError(message)
     return tuple(map(str, codes))
+
+
+def _absent(value: Any) -> bool:
+    """Whether a value says that there is none: None, NaN, or what pandas has for them."""
+    try:
+        return value is None or bool(value != value)  # noqa: PLR0124
+    except TypeError:  # of pandas' NA nothing is true or false
+        return True
 
 
 def _asked_about(asked: Asked) -> tuple[Ints, Floats, Ints]:
@@ -226,7 +235,20 @@ def _asked_about(asked: Asked) -> tuple[Ints, Floats, Ints]:
     if ((hour < 0) | (hour > DAY_H)).any():
         message = "local_hour must be an hour of the wall clock, 0 to 24"
         raise CohortError(message)
-    return time.astype(np.int64), hour, _days(asked.column("day"))
+    time_us, day = time.astype(np.int64), _days(asked.column("day"))
+    if (np.abs(day - time_us // DAY_US) > 1).any():
+        message = "day must be the participant's local day at time_us; one of the two is of another day"
+        raise CohortError(message)
+    return time_us, hour, day
+
+
+def _nightly(asked: Asked) -> Mask:
+    """Which rows are asked as the night before, (rows,); those that do not say are not."""
+    told = np.nan_to_num(asked.numbers(["nightly"])[:, 0])
+    if not np.isin(told, (0.0, 1.0)).all():
+        message = "nightly must be true or false, or left empty"
+        raise CohortError(message)
+    return np.asarray(told == 1)
 
 
 def _past(asked: Asked, items: Sequence[Item]) -> tuple[Ints, Floats, list[Floats]]:
@@ -262,11 +284,13 @@ def _lists(asked: Asked, names: Sequence[str]) -> tuple[Ints, list[Floats]]:
 
 def _numbers(values: Any) -> Floats:
     """A list of numbers, NaN in place of None; no list at all holds none. A text is no number, whatever it says."""
-    given = np.asarray(() if values is None else values)
+    given = np.asarray(values)
+    if given.ndim == 0 and _absent(given.item()):
+        return np.empty(0)
     if given.ndim != 1 or (given.dtype.kind in "SUO" and any(isinstance(v, str) for v in given)):
         message = "no list of numbers"
         raise TypeError(message)
-    return given.astype(np.float64)
+    return np.array([np.nan if _absent(v) else v for v in given] if given.dtype == object else given, np.float64)
 
 
 def within_scale(item: Item, column: str, answers: Floats) -> None:
@@ -296,7 +320,7 @@ def _given(asked: Asked, name: str) -> Floats:
 def _days(column: NDArray[Any]) -> Ints:
     """Days since 1970 of dates, datetimes or ISO texts, (rows,)."""
     try:
-        texts = column if column.dtype.kind == "M" else np.array([str(v)[:10] for v in column], dtype="datetime64[D]")
+        texts = column if column.dtype.kind == "M" else np.array([_iso(v) for v in column], dtype="datetime64[D]")
     except ValueError as error:
         message = "day must be a date, a datetime or an ISO text in every row"
         raise CohortError(message) from error
@@ -305,3 +329,12 @@ def _days(column: NDArray[Any]) -> Ints:
         message = "day must be given in every row"
         raise CohortError(message)
     return np.asarray(days.astype(np.int64))
+
+
+def _iso(day: Any) -> str:
+    """The date of a date, a datetime or an ISO text; a number is none, nor is a date of another order."""
+    text = str(day)[:10]
+    if isinstance(day, int | float | np.number) or not re.fullmatch(r"\d{4}-\d\d-\d\d", text):
+        message = "no ISO date"
+        raise ValueError(message)
+    return text

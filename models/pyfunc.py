@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from models.cohort import Item, feature_columns
-from models.frame import OUTPUT, WHY, Predictor, parts
+from models.frame import ASKED, OUTPUT, WHY, Predictor, parts
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
@@ -28,28 +28,28 @@ NEEDS = ("mlflow", "numpy", "pandas", "safetensors")
 
 
 def signature(items: Sequence[Item], features: Mapping[str, Sequence[str]]) -> ModelSignature:
-    """MLflow's signature of the frame and of what comes back; feature columns and what moved estimates are optional."""
+    """MLflow's signature: the columns of the frame, and of what comes back, where what moved estimates is optional.
+
+    What columns must hold, and which must be there, `models/frame.py` sees to, and says so by the column's name: where
+    MLflow refuses a frame it prints it, with what people answered.
+    """
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
     from mlflow.types.schema import AnyType
 
-    plain = {"participant": DataType.string, "time_us": DataType.long, "day": DataType.datetime}
-    asked: list[ColSpec | TensorSpec] = [ColSpec(kind, name) for name, kind in plain.items()]
-    asked.append(ColSpec(DataType.double, "local_hour"))
-    # Of numbers, which `models/frame.py` sees to: of many people MLflow's look at them takes as long as the estimates.
     anything = AnyType()  # type: ignore[no-untyped-call]
-    lists = [ColSpec(anything, name) for name in ("past_age_h", *(f"past_{i.name}" for i in items))]
-    # A count may be whole or, where others of the frame are missing, a number with NaN: MLflow knows no type for both.
-    optional = [
+    plain = (*ASKED, *(f"past_{i.name}" for i in items), "nightly")
+    asked: list[ColSpec | TensorSpec] = [ColSpec(anything, name, required=False) for name in plain]
+    # Hundreds of columns are looked at sooner if they have a type; MLflow knows none of a count that may be missing.
+    asked += [
         ColSpec(anything if name.endswith(".past_n") else DataType.double, name, required=False)
         for name in feature_columns(features)
     ]
-    nightly = ColSpec(DataType.boolean, "nightly", required=False)
     kinds = {str: DataType.string, int: DataType.long, float: DataType.double, bool: DataType.boolean}
     said: list[ColSpec | TensorSpec] = [ColSpec(kinds[kind], name) for name, kind in OUTPUT.items()]
     said += [ColSpec(DataType.double, f"{WHY}{part}", required=False) for part in parts(features)]
     why = ParamSchema([ParamSpec("why", DataType.boolean, default=False)])
-    return ModelSignature(Schema([*asked, *lists, nightly, *optional]), Schema(said), why)
+    return ModelSignature(Schema(asked), Schema(said), why)
 
 
 def example(items: Sequence[Item]) -> Any:

@@ -115,6 +115,14 @@ def test_no_rows_give_no_estimates() -> None:
     assert predict_frame(Tiny(), asked().clear()).height == 0
 
 
+@pytest.mark.parametrize(
+    "day", ["02.03.2026", "20260302", 20260302, "2026", "today", "2026-03-05", date(2026, 2, 28), None]
+)
+def test_a_day_that_is_none_or_another_than_that_of_the_time_is_refused(day: object) -> None:
+    with pytest.raises(CohortError, match="^day must"):
+        values(asked(day=day))
+
+
 @pytest.mark.parametrize("day", ["2026-03-02", date(2026, 3, 2), np.datetime64("2026-03-02T00:00:00", "us")])
 def test_the_day_may_be_a_date_a_datetime_or_text(day: object) -> None:
     assert values(asked().with_columns(day=pl.lit(day))) == values(asked())

@@ -1,6 +1,9 @@
 """A model that learnt, with networks, trees and body, through plain MLflow: the numbers of the model in process."""
 
+import shutil
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -38,9 +41,7 @@ def learnt() -> tuple[MacroMicro, Cohort]:
 
 
 @pytest.fixture(scope="module")
-def champion(learnt: tuple[MacroMicro, Cohort], tmp_path_factory: pytest.TempPathFactory) -> object:
-    import mlflow
-
+def registry(learnt: tuple[MacroMicro, Cohort], tmp_path_factory: pytest.TempPathFactory) -> Registry:
     model, _ = learnt
     folder = tmp_path_factory.mktemp("registry")
     registry = Registry(prepare(folder / "mlflow"))
@@ -49,6 +50,14 @@ def champion(learnt: tuple[MacroMicro, Cohort], tmp_path_factory: pytest.TempPat
     with registry.run("test", "test", {}) as run:
         logged = log_model(folder / "model", model, {})
     registry.point(CHAMPION, registry.register(logged, run, "test", {}))
+    return registry
+
+
+@pytest.fixture(scope="module")
+def champion(registry: Registry) -> object:
+    import mlflow
+
+    registry.client()
     return mlflow.pyfunc.load_model("models:/macro-micro@champion", suppress_warnings=True)
 
 
@@ -127,6 +136,75 @@ def test_unwrapped_it_says_the_same_and_what_is_wrong_with_a_frame(
     with pytest.raises(Exception, match="the frame lacks local_hour") as caught:
         unwrapped.predict(None, frame.drop(columns="local_hour"))
     assert type(caught.value).__name__ == "CohortError"
+
+
+def test_missing_values_and_types_may_be_written_in_every_way_of_pandas(
+    learnt: tuple[MacroMicro, Cohort], champion: object
+) -> None:
+    frame, _ = last_rows(*learnt)
+    one = frame.iloc[:1].reset_index(drop=True)
+    count, feature, answers = "hrv.past_n", "hrv.hr_bpm", f"past_{learnt[1].items[0].name}"
+    past = list(one[answers].iloc[0])
+    unwrapped = champion.unwrap_python_model()  # type: ignore[attr-defined]
+    whole = one.assign(local_hour=[13.0], **{count: np.nan, feature: np.nan, answers: [[np.nan, *past[1:]]]})
+    wanted = unwrapped.predict(None, whole)["value"].to_list()
+    missing = pd.array([pd.NA], dtype="Int64")
+    for changed in (
+        whole.assign(local_hour=[13]),
+        whole.assign(participant=whole["participant"].astype("category")),
+        whole.assign(participant=whole["participant"].astype("string")),
+        whole.assign(day=[whole["day"].iloc[0].date()]),
+        whole.assign(day=whole["day"].dt.tz_localize("Europe/Berlin")),
+        whole.assign(**{count: missing}),
+        whole.assign(**{count: [None]}),
+        whole.assign(**{answers: [[pd.NA, *past[1:]]]}),
+        whole.assign(**{answers: [(None, *past[1:])]}),
+        whole.assign(nightly=[pd.NA]),
+        whole.drop(columns=[count, feature]),
+    ):
+        assert champion.predict(changed)["value"].to_list() == wanted  # type: ignore[attr-defined]
+        assert unwrapped.predict(None, changed)["value"].to_list() == wanted
+    lists = ["past_age_h", *(f"past_{item.name}" for item in learnt[1].items)]
+    none = [champion.predict(one.assign(**{n: [nothing] for n in lists})) for nothing in ([], None, np.nan, pd.NA)]  # type: ignore[attr-defined]
+    assert len({tuple(said["value"]) for said in none}) == 1
+
+
+def test_a_frame_that_is_refused_is_not_printed(learnt: tuple[MacroMicro, Cohort], champion: object) -> None:
+    frame, _ = last_rows(*learnt)
+    one = frame.iloc[:1]
+    answer = f"{one[f'past_{learnt[1].items[0].name}'].iloc[0][-1]:.4f}"
+    for wrong, column in (
+        (one.drop(columns="day"), "day"),
+        (one.assign(local_hour="noon"), "local_hour"),
+        (one.assign(participant=pd.NA), "participant"),
+        (one.assign(nightly=2), "nightly"),
+        (one.assign(past_age_h=[3.0]), "past_age_h"),
+    ):
+        with pytest.raises(Exception, match=column) as caught:
+            champion.predict(wrong)  # type: ignore[attr-defined]
+        assert type(caught.value).__name__ == "CohortError"
+        assert answer not in str(caught.value)
+        assert len(str(caught.value)) < 300
+
+
+def test_a_model_says_what_its_own_code_says_whatever_else_is_called_models(
+    registry: Registry, champion: object, learnt: tuple[MacroMicro, Cohort], tmp_path: Path
+) -> None:
+    """Two versions side by side, the older of which is of other code, and the project's own package `models`."""
+    import mlflow.pyfunc
+
+    newer, older = registry.folder_of(registry.aliased(CHAMPION)), tmp_path / "older"
+    shutil.copytree(newer, older)
+    code = older / "code" / "models" / "frame.py"
+    code.write_text(code.read_text().replace("out[name][which] = values", "out[name][which] = values + 1000.0"))
+    frame, _ = last_rows(*learnt)
+    before = sys.modules["models.frame"]
+    first, second, third = (mlflow.pyfunc.load_model(str(f), suppress_warnings=True) for f in (older, newer, older))
+    wanted = champion.predict(frame)["value"].to_numpy()  # type: ignore[attr-defined]
+    for model, more in ((first, 1000.0), (second, 0.0), (third, 1000.0)):
+        np.testing.assert_allclose(model.predict(frame)["value"].to_numpy(), wanted + more)
+    assert sys.modules["models.frame"] is before
+    assert not [entry for entry in sys.path if entry.endswith("/code")]
 
 
 def test_a_prompt_that_nobody_answered_moves_no_estimate(learnt: tuple[MacroMicro, Cohort], champion: object) -> None:
