@@ -5,6 +5,7 @@ Used wherever movement matters: in the features of motion, in judging beats, in 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -17,14 +18,23 @@ Axes = tuple[Segment, Segment, Segment]
 
 AXES = ("acc_x", "acc_y", "acc_z")
 SPREAD_S = 2.0
+BESIDE = 0.1  # of a sample: how far those of two axes may lie apart
 
 
 def triples(segments: Mapping[str, Sequence[Segment]], shortest_s: float = 0.0) -> list[Axes]:
-    """Segments of the three axes that belong together, same start, rate and number of samples, in order of time."""
-    y, z = ({(s.start_us, s.rate_hz): s for s in segments.get(axis, ())} for axis in AXES[1:])
-    places = [(s, (s.start_us, s.rate_hz)) for s in segments.get(AXES[0], ())]
-    found = [_same_size(s, y[place], z[place]) for s, place in places if place in y and place in z]
-    return [t for t in found if len(t[0].samples) >= max(1.0, shortest_s * t[0].rate_hz)]
+    """Where all three axes were sampled together at one rate, in order of time; each may lack samples of its own."""
+    left = [deque(sorted(segments.get(axis, ()), key=lambda s: s.start_us)) for axis in AXES]
+    found = []
+    while all(left):
+        heads = x, y, z = left[0][0], left[1][0], left[2][0]
+        together = _together(x, y, z)
+        if together is not None and len(together[0].samples) >= max(1.0, shortest_s * x.rate_hz):
+            found.append(together)
+        first = min(s.end_us for s in heads)
+        for axis in left:
+            if axis[0].end_us == first:
+                axis.popleft()
+    return found
 
 
 def norm(axes: Axes) -> Singles:
@@ -59,7 +69,15 @@ def _running_spread(values: Singles, rate_hz: float) -> Singles:
     return np.asarray(np.sqrt(np.maximum(variance, 0.0)))
 
 
-def _same_size(x: Segment, y: Segment, z: Segment) -> Axes:
-    size = min(len(s.samples) for s in (x, y, z))
-    a, b, c = (Segment(s.start_us, s.rate_hz, s.samples[:size]) for s in (x, y, z))
+def _together(x: Segment, y: Segment, z: Segment) -> Axes | None:
+    """The stretch that all three cover; None where there is none, or their samples do not lie side by side."""
+    start_us, rate_hz = max(s.start_us for s in (x, y, z)), x.rate_hz
+    places = [(start_us - s.start_us) * s.rate_hz / 1e6 for s in (x, y, z)]
+    if y.rate_hz != rate_hz or z.rate_hz != rate_hz or max(abs(p - round(p)) for p in places) > BESIDE:
+        return None
+    firsts = [round(p) for p in places]
+    size = min(len(s.samples) - first for s, first in zip((x, y, z), firsts, strict=True))
+    if size < 1:
+        return None
+    a, b, c = (Segment(start_us, rate_hz, s.samples[n : n + size]) for s, n in zip((x, y, z), firsts, strict=True))
     return a, b, c

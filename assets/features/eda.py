@@ -98,7 +98,8 @@ def valid_samples(segment: Segment, temperature: Sequence[Segment], beats_us: In
     for skin in temperature:
         near = np.flatnonzero((times >= skin.start_us) & (times < skin.end_us))
         if len(near):
-            celsius = skin.samples[((times[near] - skin.start_us) * skin.rate_hz / 1e6).astype(np.int64)]
+            place = ((times[near] - skin.start_us) * skin.rate_hz / 1e6).astype(np.int64)
+            celsius = skin.samples[np.minimum(place, len(skin.samples) - 1)]  # the end is rounded to a whole µs
             lowest = np.where(_pulse_seen(times[near], beats_us), COOL_SKIN_C, SKIN_C[0])
             wrong[near] |= (celsius < lowest) | (celsius > SKIN_C[1])
     return ~_widened(wrong, round(AROUND_S * segment.rate_hz))

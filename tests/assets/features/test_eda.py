@@ -175,3 +175,12 @@ def test_the_sympathetic_index_needs_a_minute_without_a_gap() -> None:
         wave[at] = 70.0
     assert features(wave)["eda_mean_us"] is not None
     assert features(wave)["eda_sympathetic_us2"] is None
+
+
+@pytest.mark.parametrize("rate", [3.9, 51.2, 64 / 15, 102.4, 128.0])
+def test_a_thermometer_that_ends_first_at_the_same_rate_ends_nothing_else(rate: float) -> None:
+    """Its end is rounded to a whole µs, and may lie behind the skin's next sample."""
+    skin = segment(np.full(3000, 2.0), rate, 0)
+    for samples in range(100, 2900, 97):
+        warm = segment(np.full(samples, 33.0), rate, 0)
+        assert valid_samples(skin, [warm]).all()
