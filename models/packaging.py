@@ -88,8 +88,17 @@ def load(folder: Path) -> MacroMicro:
     return model
 
 
+def items_in(folder: Path) -> tuple[Item, ...]:
+    """The items of a stored model with their scales."""
+    return _items(json.loads((folder / CONFIGURATION).read_text(encoding="utf-8")))
+
+
+def _items(told: Mapping[str, Any]) -> tuple[Item, ...]:
+    return tuple(Item(name, low, high) for name, low, high in told["items"])
+
+
 def _assembled(folder: Path, told: Mapping[str, Any]) -> MacroMicro:
-    items = tuple(Item(name, low, high) for name, low, high in told["items"])
+    items = _items(told)
     features = {m: tuple(f) for m, f in told["features"].items()}
     if schema_hash(items, features) != told["schema"]:
         message = f"{folder}: items or features of {CONFIGURATION} were changed after the model was stored"

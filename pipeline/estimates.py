@@ -7,6 +7,7 @@ The row asked is the night's own (`assets/moments/cohort.py`), the model is the 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,8 +16,12 @@ import polars.selectors as cs
 
 from assets.errors import StudyError
 from assets.moments.cohort import asked, people
+from assets.moments.table import items_of
 from assets.study import PARTICIPANT_PATTERN, Home, Study
+from models.cohort import Item
+from models.errors import RegistryError
 from models.frame import WHY
+from models.packaging import items_in
 from models.registry import CHAMPION, Registry
 
 
@@ -28,13 +33,14 @@ def estimate(home: Home, study: Study, participant: str) -> tuple[dict[str, Any]
 
     Raises:
         StudyError: the code is none that a participant may have.
-        RegistryError: there is no champion.
+        RegistryError: there is no champion, or it was fitted on other items.
     """
     if not re.match(PARTICIPANT_PATTERN, participant):
         message = f"{participant!r} is no study code: letters, digits, - and _, at most 64"
         raise StudyError(message)
     registry = Registry(home.mlflow, study.study.name)
     version = registry.aliased(CHAMPION)
+    _same_items(items_in(registry.folder_of(version) / "artifacts" / "model"), items_of(study), version.number)
     import mlflow.pyfunc
 
     # How much of a look-back was measured stands in the moments and is nothing that the model asks for.
@@ -57,6 +63,19 @@ def estimate(home: Home, study: Study, participant: str) -> tuple[dict[str, Any]
         "updated": _iso(version.trained_until_us or None),
         "items": [_item(row) for row in said.iter_rows(named=True)],
     }, frame
+
+
+def _same_items(fitted: Sequence[Item], now: Sequence[Item], version: int) -> None:
+    """Refuse a model of other items or scales than the study has now."""
+    gone, new = (
+        ", ".join(f"{i.name} {i.low:g}–{i.high:g}" for i in a if i not in b) for a, b in ((fitted, now), (now, fitted))
+    )
+    if gone or new:
+        message = (
+            f"version {version} was fitted on other items than study.toml has now (then {gone or 'fewer'}; now "
+            f"{new or 'fewer'}). The next night fits a new one: macromicro run"
+        )
+        raise RegistryError(message)
 
 
 def _item(row: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,10 @@ import polars as pl
 import pytest
 
 from assets.lake import Lake
+from assets.study import Home
 from assets.tables import PREDICTIONS
+from models.errors import RegistryError
+from pipeline.estimates import estimate
 from tests.line.studies import differing, macromicro, macromicro_json, run_and_kill, tree_hash
 
 pytestmark = pytest.mark.timeout(600)
@@ -92,6 +95,17 @@ def test_plain_mlflow_gives_the_same_numbers_as_predict(first_night: Path, tmp_p
     plain = pl.read_parquet(tmp_path / "out.parquet")
     by_item = dict(zip(plain["item"], plain["value"], strict=True))
     assert by_item == pytest.approx({i["item"]: i["value"] for i in told["items"]}, abs=1e-6)
+
+
+def test_a_champion_of_other_scales_is_not_asked(first_night: Path) -> None:
+    home = Home(first_night)
+    study = home.study()
+    items = {**study.items, "happy": study.items["happy"].model_copy(update={"high": 50.0})}
+    with pytest.raises(RegistryError, match=r"then happy 0–100; now happy 0–50.*macromicro run"):
+        estimate(home, study.model_copy(update={"items": items}), "P001")
+    fewer = {name: item for name, item in study.items.items() if name != "happy"}
+    with pytest.raises(RegistryError, match="then happy 0–100; now fewer"):
+        estimate(home, study.model_copy(update={"items": fewer}), "P001")
 
 
 def test_the_example_of_the_docs_is_run_as_it_stands_and_prints_estimates(first_night: Path, tmp_path: Path) -> None:
