@@ -2,7 +2,8 @@
 
 A zip, gzip or tar is opened within the limits of `study.toml` (`[reading]`): how many members, how many bytes once
 unpacked, how deep archives may lie in archives. A member that would leave its folder (`../`, an absolute path) makes
-the whole archive refused: nobody zips a recording like that.
+the whole archive refused: nobody zips a recording like that. An archive in another that cannot be opened is handed on
+as `Unopened`, so that what lies beside it is read.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import BinaryIO, cast
 
@@ -27,11 +29,23 @@ GZIP_MAGIC = b"\x1f\x8b"
 _OFFICE = ("xl/workbook.xml", "word/document.xml", "ppt/presentation.xml")
 
 
+@dataclass(frozen=True)
+class Unopened(Source):
+    """An archive in an archive that is damaged or encrypted, and how."""
+
+    reason: str = ""
+
+
+class _UnopenedError(DumpError):
+    """An archive is damaged or encrypted, which says nothing of what lies beside it."""
+
+
 def units(source: Source, limits: Reading) -> list[Source]:
     """The dumps that a source holds: itself, or, if it is an archive, what lies in it (and in archives in it).
 
     Raises:
-        DumpError: the archive is damaged, encrypted, hostile or larger than the limits; the message says which.
+        DumpError: the archive is damaged or encrypted, or it or one in it is hostile or larger than the limits; the
+            message says which.
     """
     budget = _Budget(limits)
     return [in_utf8(found, limits.max_unpacked_mb * 2**20) for found in _units(source, budget, 0)]
@@ -58,7 +72,13 @@ class _Budget:
 
 
 def _units(source: Source, budget: _Budget, depth: int) -> Iterator[Source]:
-    members = _members(source, budget) if source.single else None
+    try:
+        members = _members(source, budget) if source.single else None
+    except _UnopenedError as error:
+        if not depth:
+            raise
+        yield Unopened(source.path, source.members, source.sidecars, str(error))
+        return
     if members is None:
         yield source
         return
@@ -101,7 +121,7 @@ def _zip(member: Member, budget: _Budget) -> list[Member] | None:
         infos = [i for i in archive.infolist() if not i.is_dir()]
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError) as error:
         message = f"a damaged or unfinished zip ({error}): copy it again from the device or the vendor's site"
-        raise DumpError(message) from error
+        raise _UnopenedError(message) from error
     names = [i.filename.replace("\\", "/") for i in infos]
     if any(n in _OFFICE for n in names):
         return None
@@ -113,7 +133,7 @@ def _zip(member: Member, budget: _Budget) -> list[Member] | None:
         budget.take(info.file_size)
         if info.flag_bits & 1:
             message = "the zip is encrypted: unpack it with its password and copy the files instead"
-            raise DumpError(message)
+            raise _UnopenedError(message)
         members.append(Member(name, info.file_size, _ZipOpener(archive, info)))
     return members
 
@@ -215,4 +235,4 @@ def _refuse_escape(name: str) -> None:
 
 
 def _damaged(name: str, error: Exception) -> DumpError:
-    return DumpError(f"{PurePosixPath(name).name} in the archive is damaged ({error}): copy the archive again")
+    return _UnopenedError(f"{PurePosixPath(name).name} in the archive is damaged ({error}): copy the archive again")

@@ -17,7 +17,8 @@ from assets.ingest.overlap import events_once, segments_once
 from assets.ingest.recording import Clip, Events, Recording, Samples, Segment
 from assets.tables import DAILY_VALUES, EVENTS, SELF_REPORTS, SIGNALS, VOICE_CLIPS, Table
 
-MARGIN_US = 60_000_000  # beats this far outside a day still decide whether one inside follows on another
+MINUTE_US = 60_000_000
+MARGIN_US = MINUTE_US  # beats this far outside a day still decide whether one inside follows on another
 _EMPTY = {table: table.empty() for table in (SIGNALS, EVENTS, VOICE_CLIPS, SELF_REPORTS, DAILY_VALUES)}
 
 
@@ -114,15 +115,24 @@ def _events(events: Iterable[tuple[str, Events]], span: tuple[int, int]) -> pl.D
 
 
 def _clips(clips: Iterable[tuple[str, Clip]], span: tuple[int, int]) -> pl.DataFrame:
-    """The day's clips; of two that begin at one moment the longer one."""
-    kept: dict[int, tuple[str, Clip]] = {}
-    for dump, clip in sorted(clips, key=lambda x: (x[1].duration_s, x[0])):
-        if span[0] <= clip.time_us < span[1]:
-            kept[clip.time_us] = (dump, clip)
+    """The day's clips, each once; of those that begin at one moment the longest and what may stand beside it."""
+    inside = [(dump, clip) for dump, clip in clips if span[0] <= clip.time_us < span[1]]
+    inside.sort(key=lambda x: (x[1].duration_s, x[0]))
+    longest = {clip.time_us: clip for _, clip in inside}
+    kept = {
+        (clip.time_us, clip.flac): (dump, clip)
+        for dump, clip in inside
+        if clip is longest[clip.time_us] or _stands_beside(clip)
+    }
     if not kept:
         return _EMPTY[VOICE_CLIPS]
     names = ("time_us", "duration_s", "peak", "clipped", "flac", "reason")
     return VOICE_CLIPS.frame([{n: getattr(c, n) for n in names} | {"dump": d} for d, c in kept.values()])
+
+
+def _stands_beside(clip: Clip) -> bool:
+    """Whether a longer clip of the same moment may be another one: names often tell no seconds, and it is whole."""
+    return clip.time_us % MINUTE_US == 0 and not (clip.reason or "").startswith("truncated")
 
 
 def _daily(values: Iterable[tuple[str, pl.DataFrame]], day: Date | None) -> pl.DataFrame:

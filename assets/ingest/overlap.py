@@ -1,8 +1,9 @@
 """One value at a time: what to keep where two dumps cover the same stretch.
 
-Exports overlap, an unfinished upload lies beside the whole, two devices ran at once. For each signal, and for beats,
-the longer recording wins whole (then the one whose identity sorts first) and the others fill only what it leaves
-open. The order depends on the recordings alone, never on which came first, so a day always comes out the same.
+Exports overlap, an unfinished upload lies beside the whole, two devices ran at once. For each signal, for beats and
+for counts of steps, the longer recording wins whole (then the one whose identity sorts first) and the others fill only
+what it leaves open. The order depends on the recordings alone, never on which came first, so a day always comes out
+the same.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from assets.ingest.recording import Events, Segment, Times
 
 BEAT_GAP_US = 3_000_000
 CLOSEST_US = 240_000
+STEPS_GAP_US = 900_000_000  # the rarest counts of steps that devices write are of a quarter of an hour
 Labelled = tuple[str, Segment]
 
 
@@ -103,7 +105,7 @@ def events_once(weighed: Sequence[tuple[str, int, Events]]) -> list[tuple[str, E
         if len(ordered) == 1:
             kept += ordered
         else:
-            kept += _beats_once(ordered) if kind == "beat" else _points_once(ordered)
+            kept += _ONCE.get(kind, _points_once)(ordered)
     return kept
 
 
@@ -125,15 +127,31 @@ def _beats_once(ordered: list[tuple[str, Events]]) -> Iterator[tuple[str, Events
             after_hole = np.flatnonzero(free) - 1
             follows = np.r_[True, free][after_hole + 1]
             yield dump, Events(kept.kind, kept.time_us, kept.value, kept.valid & follows)
-        for start, end in _runs(events.time_us):
+        for start, end in _runs(events.time_us, BEAT_GAP_US):
             # Files without beat times of their own place the same beat a little apart; no heart beats twice so fast.
             covered.take(start - CLOSEST_US, end + CLOSEST_US)
 
 
-def _runs(times: Times) -> Iterator[tuple[int, int]]:
-    """Stretches of beats without a long hole."""
+def _steps_once(ordered: list[tuple[str, Events]]) -> Iterator[tuple[str, Events]]:
+    covered = Covered()
+    for dump, events in ordered:
+        free = ~covered.holds(events.time_us)
+        if free.any():
+            yield dump, events.take(free)
+        # A count is of the time between it and its neighbours; whether before or after it, devices differ in.
+        usual = int(np.median(np.diff(events.time_us))) if len(events.time_us) > 1 else 0
+        around = min(usual, STEPS_GAP_US) // 2
+        for start, end in _runs(events.time_us, STEPS_GAP_US):
+            covered.take(start - around, end + around)
+
+
+_ONCE = {"beat": _beats_once, "steps": _steps_once}
+
+
+def _runs(times: Times, longest_us: int) -> Iterator[tuple[int, int]]:
+    """Stretches of events without a longer hole."""
     if not len(times):
         return
-    breaks = np.flatnonzero(np.diff(times) > BEAT_GAP_US)
+    breaks = np.flatnonzero(np.diff(times) > longest_us)
     for first, last in zip(np.r_[0, breaks + 1], np.r_[breaks, len(times) - 1], strict=True):
         yield int(times[first]), int(times[last]) + 1

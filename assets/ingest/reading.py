@@ -17,7 +17,7 @@ import polars as pl
 
 from assets.days import SECOND_US, Calendar
 from assets.errors import DumpError
-from assets.ingest.archives import units
+from assets.ingest.archives import Unopened, units
 from assets.ingest.readers.base import Context
 from assets.ingest.readers.registry import reader_of
 from assets.ingest.recording import Recording, Times, merged
@@ -69,13 +69,14 @@ def read_dump(source: Source, context: Context) -> tuple[str, Recording]:
     parts = units(source, context.study.reading)
     for part in parts:
         try:
-            reader = reader_of(part, context.study)
-            found.append(_of_participant(reader.read(part, context), context))
-            names[reader.name] += 1
+            name, recording = _read_part(part, context)
         except DumpError as error:
             if len(parts) == 1:
                 raise
             refused.append(f"{part.path.rsplit('!', 1)[-1]}: {error}")
+        else:
+            found.append(recording)
+            names[name] += 1
     if not found:
         message = f"nothing in the archive can be read: {_some(refused)}" if refused else "the archive is empty"
         raise DumpError(message)
@@ -87,6 +88,13 @@ def read_dump(source: Source, context: Context) -> tuple[str, Recording]:
         said = f"{len(refused)} of {len(parts)} files in the archive left out: {_some(refused)}"
         recording = replace(recording, remarks=[*recording.remarks, said])
     return "+".join(sorted(names)), recording
+
+
+def _read_part(part: Source, context: Context) -> tuple[str, Recording]:
+    if isinstance(part, Unopened):
+        raise DumpError(part.reason)
+    reader = reader_of(part, context.study)
+    return reader.name, _of_participant(reader.read(part, context), context)
 
 
 def coverage(reader: str, recording: Recording, context: Context, received_us: int) -> Coverage:

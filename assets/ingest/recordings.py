@@ -22,6 +22,7 @@ from assets.ingest.inbox import Found, scan
 from assets.ingest.readers.base import Context
 from assets.ingest.reading import read_dump
 from assets.ingest.recording import Recording
+from assets.ingest.settling import copy_of
 from assets.lake import Key
 from assets.ledger import digest
 from assets.study import Home, Study
@@ -71,7 +72,7 @@ def compute(home: Home, study: Study, participant: str, days: tuple[Date, ...]) 
             touching[day].append(entry)
     dumps = _Dumps(home, study, participant)
     for day in sorted(days):
-        read = [(e.dump, dumps.get(e)) for e in sorted(touching[day], key=lambda e: e.dump)]
+        read = [(e.dump, dumps.get(e)) for e in sorted(touching[day], key=copy_of)]
         yield day, frames(read, calendar.span_us(day), day)
 
 
@@ -108,7 +109,7 @@ class _Dumps:
 
     def get(self, entry: Entry) -> Recording:
         """What a dump holds of the participant, read again unless it still is in memory."""
-        return self._own.get(entry.dump, lambda: self._of_participant(self._whole(entry)))
+        return self._own.get(copy_of(entry), lambda: self._of_participant(self._whole(entry)))
 
     def _whole(self, entry: Entry) -> Recording:
         if entry.participant:
@@ -137,7 +138,7 @@ class _Dumps:
 
 RECORDINGS = Unit(
     name="recordings",
-    code="2",
+    code="3",
     tables=(SIGNALS, EVENTS, VOICE_CLIPS, SELF_REPORTS, DAILY_VALUES),
     compute=compute,
     whole_participant=True,

@@ -37,12 +37,17 @@ def settled(known: Iterable[Entry], found: Mapping[str, Found], fresh: Mapping[s
     return sorted(_once(entries.values()), key=lambda e: (e.path, e.dump))
 
 
+def copy_of(entry: Entry) -> tuple[str, int, int]:
+    """What a dump that was read shares with its copies: content, and the time it covers, which only a name may tell."""
+    return entry.dump, entry.first_us or 0, entry.last_us or 0
+
+
 def _once(entries: Iterable[Entry]) -> Iterator[Entry]:
-    """The same content counts once: where it came first (then by path)."""
-    same: dict[str, list[Entry]] = defaultdict(list)
+    """The same content of the same time counts once: where it came first (then by path)."""
+    same: dict[tuple[str, int, int], list[Entry]] = defaultdict(list)
     for entry in entries:
         if entry.state in {READ, DUPLICATE}:
-            same[entry.dump].append(entry)
+            same[copy_of(entry)].append(entry)
         else:
             yield entry
     for copies in same.values():

@@ -19,7 +19,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DATE = r"(?P<y>\d{4})[-/.](?P<m>\d{1,2})[-/.](?P<d>\d{1,2})"
 _HALF = r"\s*(?P<half>[AaPp]\.?[Mm]\.?(?![A-Za-z]))?"
 _CLOCK = r"(?P<H>\d{1,2})[:.](?P<M>\d{2})(?:[:.](?P<S>\d{2})(?:[.,](?P<f>\d{1,9}))?)?" + _HALF
-_ZONE = r"\s*(?P<zone>Z|z|(?:UTC|GMT)?\s*[+-]\d{1,2}(?::?\d{2})?(?::?\d{2})?|[A-Za-z]{2,5}|[A-Za-z_]+/[A-Za-z_/+-]+)?"
+# +2, +02, +0200, +2:00, +02:00:00; a number of minutes or seconds (-300, -18000) is no offset.
+_OFFSET = r"(?:UTC|GMT)?\s*(?P<sign>[+-])(?P<oh>\d{1,2})(?:(?::|(?<=\d\d))(?P<om>[0-5]\d)(?::(?P<os>[0-5]\d))?)?"
+_ZONE = rf"\s*(?P<zone>Z|z|{_OFFSET}|[A-Za-z]{{2,5}}|[A-Za-z_]+/[A-Za-z_/+-]+)?"
 _YEAR_FIRST = re.compile(rf"^{_DATE}(?:[T\s_]+{_CLOCK}{_ZONE})?(?:\[(?P<named>[^\]]+)\])?$")
 _COMPACT = re.compile(
     r"^(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})[T_ -]?(?P<H>\d{2})(?P<M>\d{2})(?P<S>\d{2})?(?:[.,](?P<f>\d{1,9}))?"
@@ -99,10 +101,10 @@ def _zone(text: str) -> tzinfo | str | None:
         return ""
     if text in {"Z", "z"}:
         return UTC
-    offset = re.fullmatch(r"(?:UTC|GMT)?\s*([+-])(\d{1,2}):?(\d{2})?(?::?(\d{2}))?", text)
+    offset = re.fullmatch(_OFFSET, text)
     if offset:
-        sign = -1 if offset[1] == "-" else 1
-        shift = timedelta(hours=int(offset[2]), minutes=int(offset[3] or 0), seconds=int(offset[4] or 0))
+        sign = -1 if offset["sign"] == "-" else 1
+        shift = timedelta(hours=int(offset["oh"]), minutes=int(offset["om"] or 0), seconds=int(offset["os"] or 0))
         return timezone(sign * shift) if shift < timedelta(hours=24) else None
     if text.upper() in _ABBREVIATIONS:
         return timezone(timedelta(hours=_ABBREVIATIONS[text.upper()]))
@@ -118,7 +120,8 @@ def to_us(moment: datetime | int, calendar: Calendar, *, after_us: int | None = 
     Args:
         moment: what `parse` gave.
         calendar: the participant's days.
-        after_us: the time before it in the same list; decides which of two repeated hours is meant.
+        after_us: the time before it in the same list; decides which of two repeated hours is meant (of equal times,
+            such as one prompt's items have, the first).
     """
     if isinstance(moment, int):
         return moment
@@ -136,7 +139,7 @@ def _local_us(moment: datetime, calendar: Calendar, after_us: int | None) -> int
     zone = calendar.zone(_us(moment.replace(tzinfo=calendar.zone(_us(moment.replace(tzinfo=UTC))))))
     first, second = local_us(moment, zone)
     # In a skipped hour fold 0 applies the offset from before the change, which moves the time on by it.
-    return second if second > first and after_us is not None and after_us >= first else first
+    return second if second > first and after_us is not None and after_us > first else first
 
 
 def days_first(texts: Iterable[str]) -> bool | None:

@@ -136,11 +136,12 @@ def _times(rows: Rows, who: Sequence[str | None], context: Context) -> tuple[lis
     unread = ""
     for n, (text, participant) in enumerate(zip(rows.times, who, strict=True)):
         moment = parse(text, day_first=day_first) if text else None
-        if isinstance(moment, datetime) and moment.tzinfo is None and rows.zones and rows.zones[n]:
-            zoned = parse(f"{moment.isoformat()} {rows.zones[n]}")
-            moment = zoned if zoned is not None else moment
+        zone = rows.zones[n].strip() if rows.zones else ""
+        if isinstance(moment, datetime) and moment.tzinfo is None and zone.lower() not in MISSING:
+            moment = parse(f"{moment.isoformat()} {zone}")
+            text = f"{text} {zone}"  # noqa: PLW2901 (what is told of it)
         if moment is None:
-            unread = unread or f"such as {text[:30]!r}"
+            unread = unread or f"such as {text[:40]!r}"
             found.append(None)
             continue
         before[participant] = to_us(moment, calendars[participant], after_us=before.get(participant))

@@ -2,7 +2,8 @@
 
 Numbers summarised over a whole day (sleep, steps, resting heart rate, nightly variability), known only once the day
 is over. Columns that hold no numbers are named in a remark; items of the study are left to `inbox/self_reports/`,
-since an answer has a time. Text that means yes or no counts as 1 or 0.
+since an answer has a time. Text that means yes or no counts as 1 or 0. A comma is the decimal one, unless all of a
+column's may group thousands and commas or tabs separate the columns.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from assets.errors import DumpError
+from assets.ingest.encodings import decoded
 from assets.ingest.inbox import DAILY_VALUES_FOLDER
 from assets.ingest.readers.answers import MISSING, known_items
 from assets.ingest.readers.base import Context, Reader
 from assets.ingest.readers.self_reports import DATE_NAMES, PARTICIPANT_NAMES
-from assets.ingest.readers.text_tables import header, parse_table, plain
+from assets.ingest.readers.text_tables import header, parse_table, plain, separator_of
 from assets.ingest.recording import DAILY_SCHEMA, Recording
 from assets.ingest.source import Source
 from assets.ingest.times import days_first, parse
@@ -28,6 +30,7 @@ from assets.study import PARTICIPANT_PATTERN, Study
 
 _WORDS = {"true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0}
 _SHARE_NUMBERS = 0.9
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?")
 
 
 def _claims(source: Source) -> bool:
@@ -50,15 +53,17 @@ def read(source: Source, context: Context) -> Recording:
     codes = [c if re.fullmatch(PARTICIPANT_PATTERN, c) else None for c in table.column(who)]
     dates = _dates(table.column(when))
     items = known_items(context)
-    frames, words, asked = [], [], []
+    grouping = separator_of(decoded(source.head()).lstrip().partition("\n")[0]) != ";"
+    frames, words, asked, unread = [], [], [], {}
     for n, name in enumerate(table.names):
         if n in {who, when} or not name:
             continue
         if names[n] in items:
             asked.append(name)
-        elif (values := _numbers(table.column(n))) is None:
+        elif (numbers := _numbers(table.column(n), grouping=grouping)) is None:
             words.append(name)
         else:
+            values, unread[f"values of {name} are no numbers, left out"] = numbers
             frames.append(_frame(codes, dates, name, values))
     daily = pl.concat(frames).drop_nulls() if frames else pl.DataFrame(schema=DAILY_SCHEMA)
     if daily.is_empty():
@@ -70,7 +75,8 @@ def read(source: Source, context: Context) -> Recording:
     counts = {
         "rows have no study code as participant": codes.count(None),
         "rows have no readable date": dates.count(None),
-        "rows have more fields than the header": table.ragged,
+        "rows do not fit the header, left out": table.ragged,
+        **unread,
         "values come twice, the last one counts": daily.height - once.height,
     }
     return Recording(daily=once, facts=facts, remarks=_remarks(counts, words, asked))
@@ -96,25 +102,26 @@ def _dates(texts: Sequence[str]) -> list[Date | None]:
     return [None if p is None or isinstance(p, int) else p.date() for p in parsed]
 
 
-def _numbers(texts: Sequence[str]) -> NDArray[np.float64] | None:
-    """A column's numbers with NaN where missing, or None where most of it is words."""
+def _numbers(texts: Sequence[str], *, grouping: bool) -> tuple[NDArray[np.float64], int] | None:
+    """A column's numbers with NaN where there is none, and how many were given that are none; None if mostly words."""
     values, given, fine = np.full(len(texts), np.nan), 0, 0
+    comma = "" if grouping and all(_THOUSANDS.fullmatch(t) for t in texts if "," in t) else "."
     for n, text in enumerate(texts):
         lower = text.lower()
         if lower in MISSING:
             continue
         given += 1
         try:
-            values[n] = _WORDS[lower] if lower in _WORDS else float(lower.replace(",", "."))
+            values[n] = _WORDS[lower] if lower in _WORDS else float(lower.replace(",", comma))
         except ValueError:
             continue
         fine += 1
     values[~np.isfinite(values)] = np.nan
-    return values if fine and fine >= _SHARE_NUMBERS * given else None
+    return (values, given - fine) if fine and fine >= _SHARE_NUMBERS * given else None
 
 
 def _depends(study: Study) -> object:
     return {name: item.model_dump(mode="json") for name, item in study.items.items()}
 
 
-READER = Reader("daily_values", "1", _claims, read, _depends)
+READER = Reader("daily_values", "2", _claims, read, _depends)

@@ -127,9 +127,9 @@ def _ibi(member: Member | None, context: Context) -> tuple[Events | None, list[s
     """Beats with the interval that each ends."""
     if member is None or not member.size:
         return None, []
-    data = member.read(context.most_bytes)
-    (header,), body = first_lines(data, 1)
     try:
+        data = member.read(context.most_bytes)
+        (header,), body = first_lines(data, 1)
         start_us = micros(header.split(",")[0])
     except DumpError as error:
         return None, [f"IBI left out: {error}"]
@@ -156,7 +156,10 @@ def _tags(member: Member | None, segments: Iterable[Segment], context: Context) 
     """Button presses in order; those far outside the session come from another clock and are left out."""
     if member is None or not member.size:
         return None, []
-    lines = member.read(context.most_bytes).decode("utf-8-sig", "replace").splitlines()
+    try:
+        lines = member.read(context.most_bytes).decode("utf-8-sig", "replace").splitlines()
+    except DumpError as error:
+        return None, [f"tags left out: {error}"]
     times, bad = [], 0
     for line in lines:
         if line.strip():
@@ -188,4 +191,4 @@ def _cut(segments: Iterable[Segment]) -> list[str]:
     return [f"ends early, perhaps cut: {', '.join(early)}"] if early else []
 
 
-READER = Reader("e4", "2", _claims, read)
+READER = Reader("e4", "3", _claims, read)

@@ -101,7 +101,7 @@ def _remarks(table: TextTable, unread: Mapping[str, int], undated: int) -> list[
     said = [f"{count} minutes without a value: {reason[:40]}" for reason, count in reasons.most_common(5)]
     said += [f"{name}: {count} values are no numbers" for name, count in unread.items() if count]
     said += [f"{undated} rows have no readable timestamp_unix"] if undated else []
-    return said + ([f"{table.ragged} rows have more fields than the header"] if table.ragged else [])
+    return said + ([f"{table.ragged} rows do not fit the header, left out"] if table.ragged else [])
 
 
-READER = Reader("embraceplus_minutes", "1", _claims, read)
+READER = Reader("embraceplus_minutes", "2", _claims, read)

@@ -17,6 +17,7 @@ from assets.errors import DumpError
 from assets.ingest.readers.base import Context, Reader
 from assets.ingest.readers.intervals import beats_from_arrivals
 from assets.ingest.readers.sampled import contiguous_columns, series
+from assets.ingest.readers.set_back import set_back_said
 from assets.ingest.readers.text_columns import text_columns
 from assets.ingest.readers.written_times import NO_TIME, written_us
 from assets.ingest.recording import Events, Recording, Segment, Times
@@ -106,6 +107,7 @@ def _typed(data: bytes, context: Context) -> Recording:
             said += [f"{kind}: {none} of {rows.sum()} say that there is no value"] if none else []
     others = sorted(set(kinds.tolist()) - {*_VALUES, *_BEATS, "STEPS"})
     said += [f"not read: {', '.join(others)}"] if others else []
+    said += set_back_said(times)
     return Recording(segments, [e for e in events if len(e.time_us)], facts={"device": "Garmin (logger)"}, remarks=said)
 
 
@@ -126,7 +128,7 @@ def _moved(data: bytes, context: Context) -> Recording:
     values = table.select(axes).to_numpy() * _G
     values[(np.abs(values) > _MOST_G).any(axis=1)] = np.nan
     segments = contiguous_columns([(a, "g") for a in axes], times, values)
-    return Recording(segments, facts={"device": "Garmin (logger)"}, remarks=said)
+    return Recording(segments, facts={"device": "Garmin (logger)"}, remarks=[*said, *set_back_said(times)])
 
 
-READER = Reader("garmin_logger", "2", _claims, read)
+READER = Reader("garmin_logger", "3", _claims, read)

@@ -22,6 +22,7 @@ from assets.ingest.readers.base import Context, Reader
 from assets.ingest.readers.intervals import beats_from_arrivals
 from assets.ingest.readers.sampled import contiguous_columns
 from assets.ingest.readers.series import point_events
+from assets.ingest.readers.set_back import set_back_said
 from assets.ingest.readers.starts import told_start, undated
 from assets.ingest.readers.text_tables import separator_of
 from assets.ingest.readers.written_times import NO_TIME, written_us
@@ -60,7 +61,7 @@ def read(source: Source, context: Context) -> Recording:
     remarks = [f"{(~known).sum()} rows have no readable {form.time}, left out"] if not known.all() else []
     times = times[known]
     values = {column: _numbers(table[column], form)[known] for column in form.signals}
-    remarks += _unread(table, values, known)
+    remarks += [*_unread(table, values, known), *set_back_said(times)]
     signals = [(s.name, s.written_unit) for s in form.signals.values()]
     scaled = [values[c] * s.factor + s.offset for c, s in form.signals.items()]
     segments = (
@@ -217,4 +218,4 @@ def _depends(study: Study) -> object:
     return {name: form.model_dump(mode="json") for name, form in sorted(study.formats.items())}
 
 
-READER = Reader("generic", "2", _claims, read, _depends, _mapped)
+READER = Reader("generic", "3", _claims, read, _depends, _mapped)

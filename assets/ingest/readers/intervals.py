@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assets.ingest.readers.series import plausible_rr
+from assets.ingest.readers.set_back import set_back
 from assets.ingest.recording import Events, Times
 
 LONGEST_MS = 10_000.0
@@ -29,16 +30,19 @@ def beats_from_arrivals(
     """Beats of intervals that arrived at some time after they ended.
 
     Args:
-        arrivals_us: UTC µs at which each interval arrived, in the order of arrival, (intervals,).
+        arrivals_us: UTC µs at which each interval arrived, in the order of arrival, (intervals,); where the clock was
+            set back meanwhile, the intervals of a time that comes twice count the first time only.
         rr_ms: the intervals, (intervals,); those that are no interval (0, NaN, above 10 s) end a run.
         trusted: whether the device vouches for an interval, (intervals,); all by default.
     """
-    rr = np.asarray(rr_ms, np.float64)
+    clocks = set_back(np.asarray(arrivals_us, np.int64))
     order = np.argsort(arrivals_us, kind="stable")
-    arrivals, rr = np.asarray(arrivals_us, np.int64)[order], rr[order]
+    order = order[clocks[order] >= 0]
+    arrivals, rr = np.asarray(arrivals_us, np.int64)[order], np.asarray(rr_ms, np.float64)[order]
     vouched = np.ones(len(rr), np.bool_) if trusted is None else np.asarray(trusted, np.bool_)[order]
     usable = np.isfinite(rr) & (rr > 0) & (rr <= LONGEST_MS)
-    broken = np.r_[True, ~usable[:-1]][: len(rr)][usable]
+    seams = np.diff(clocks[order], prepend=0) != 0
+    broken = (np.r_[True, ~usable[:-1]][: len(rr)] | seams)[usable]
     arrivals, rr, vouched = arrivals[usable], rr[usable], vouched[usable]
     if not len(rr):
         return Events("beat", arrivals, rr, vouched)

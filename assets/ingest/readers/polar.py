@@ -2,9 +2,9 @@
 
 Polar Sensor Logger writes one file per stream (`Phone timestamp;sensor timestamp [ns];ecg [uV]`), Sensor Logger and
 its conversions one table (`time,ecg,hr,rr`, times in ns). Samples lie on the sensor's own clock where the file has
-it; that clock is put where the fastest packets say. The rate is the real one (130.16 Hz, not 130). RR intervals come
-in packets, so beats are their running sum. A PPI interval is valid where the sensor had contact, did not see the arm
-move (blocker) and gives an error of at most 30 ms.
+it; that clock is put where the fastest packets say, and again after each jump of it. The rate is the real one
+(130.16 Hz, not 130). RR intervals come in packets, so beats are their running sum. A PPI interval is valid where the
+sensor had contact, did not see the arm move (blocker) and gives an error of at most 30 ms.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from assets.errors import DumpError
 from assets.ingest.readers.base import Context, Reader
 from assets.ingest.readers.intervals import beats_from_arrivals
 from assets.ingest.readers.sampled import contiguous_columns, series
+from assets.ingest.readers.set_back import set_back_said
 from assets.ingest.readers.text_columns import text_columns
 from assets.ingest.readers.text_tables import header, plain, separator_of
 from assets.ingest.readers.written_times import NO_TIME, without_strays, written_us
@@ -31,6 +32,8 @@ _CONTACT_ERROR_MS = 30.0
 _MICROVOLTS = 50.0
 _MOST_MV = 1000.0
 _MOST = 1e19
+_JUMP_US = 5_000_000
+_LASTING_US = 10_000_000
 _TIMES = {"phonetimestamp": "phone", "time": "time", "sensortimestampns": "sensor"}
 _COLUMNS: Mapping[str, str] = {
     "ecg": "ecg", "ecguv": "ecg_uv", "ecgmv": "ecg_mv", "rr": "rr", "rrms": "rr", "rrintervalms": "rr",
@@ -70,8 +73,10 @@ def read(source: Source, context: Context) -> Recording:
         DumpError: no row of it has a time and a value.
     """
     table, arrivals, said = _table(source.only.read(context.most_bytes), context)
-    times = _sensor_times(table, arrivals)
-    segments: list[Segment] = [*_ecg(table, times), *_moved(table, times)]
+    times, jumped = _sensor_times(table, arrivals)
+    stamped = times != NO_TIME
+    samples, times = table.filter(stamped), times[stamped]
+    segments: list[Segment] = [*_ecg(samples, times), *_moved(samples, times)]
     events = [e for e in (_rr(table, arrivals), _ppi(table, arrivals)) if len(e.time_us)]
     rate = _column(table, "hr")
     known = (rate > 0) & (rate < 300)
@@ -81,7 +86,7 @@ def read(source: Source, context: Context) -> Recording:
     if not segments and not events:
         message = "a Polar recording without a single value: the sensor had no contact, or the copy was cut off"
         raise DumpError(message)
-    return Recording(segments, events, facts={"device": "Polar"}, remarks=said)
+    return Recording(segments, events, facts={"device": "Polar"}, remarks=[*said, *jumped, *set_back_said(times)])
 
 
 def _table(data: bytes, context: Context) -> tuple[pl.DataFrame, Times, list[str]]:
@@ -131,12 +136,59 @@ def _column(table: pl.DataFrame, name: str) -> NDArray[np.float64]:
     return table[name].fill_null(float("nan")).to_numpy().astype(np.float64)
 
 
-def _sensor_times(table: pl.DataFrame, arrivals: Times) -> Times:
-    """The sensor's own times, moved to where the fastest packets arrived; arrivals where it has none."""
-    if "sensor" not in table.columns or table["sensor"].null_count() or table.is_empty():
-        return arrivals
-    own = table["sensor"].to_numpy() // 1000
-    return np.asarray(own + np.min(arrivals - own), np.int64)
+def _sensor_times(table: pl.DataFrame, arrivals: Times) -> tuple[Times, list[str]]:
+    """The sensor's own times, moved to where the fastest packets arrived; arrivals where it has none.
+
+    A row whose stamp is missing or wrong has `NO_TIME`.
+    """
+    if "sensor" not in table.columns or table["sensor"].null_count() == table.height:
+        return arrivals, []
+    told = np.flatnonzero(table["sensor"].is_not_null().to_numpy())
+    own = table["sensor"].drop_nulls().to_numpy() // 1000
+    late = arrivals[told] - own
+    pieces, starts = _pieces(own, late)
+    times = np.full(len(arrivals), NO_TIME)
+    anchors = [int(late[pieces == n].min()) for n in range(len(starts))]
+    kept = pieces >= 0
+    times[told[kept]] = own[kept] + np.array(anchors, np.int64)[pieces[kept]]
+    bad = len(times) - int(kept.sum())
+    said = [f"{bad} of {len(times)} lines without a usable time of the sensor, left out"] if bad else []
+    moves = np.diff(anchors) / -1e6
+    if len(moves):
+        most = moves[np.argmax(np.abs(moves))]
+        said.append(
+            f"the sensor's clock jumped {len(moves)} times against the phone's, by up to {most:+.0f} s: put anew"
+        )
+    return times, said
+
+
+def _pieces(own: Times, late: Times) -> tuple[NDArray[np.int64], list[int]]:
+    """Which anchor each stamp has, and the stamps at which a new one begins; −1 for stamps that are wrong.
+
+    The delay of a packet is never negative and does not last: what is lower than before, or stays higher, is a jump
+    of the clock. One that is over within seconds is a wrong stamp; so is one that steps back.
+
+    Args:
+        own: the sensor's stamps in µs, (stamps,).
+        late: by how much each arrived later than that, (stamps,).
+    """
+    pieces = np.zeros(len(own), np.int64)
+    starts: list[int] = []
+    level = 0
+    edges = np.flatnonzero(np.abs(np.diff(late)) > _JUMP_US) + 1
+    first, end = np.r_[0, edges], np.r_[edges, len(own)]
+    spans = own[end - 1] - own[first]
+    lasts = spans >= min(_LASTING_US, int(spans.max()))
+    for a, b, lasting in zip(first.tolist(), end.tolist(), lasts.tolist(), strict=True):
+        low = int(late[a:b].min())
+        if not starts or (abs(low - level) > _JUMP_US and lasting):
+            starts.append(a)
+            level = low
+        elif abs(low - level) > _JUMP_US and (low < level or own[a] < own[a - 1]):
+            pieces[a:b] = -1
+            continue
+        pieces[a:b] = len(starts) - 1
+    return pieces, starts
 
 
 def _ecg(table: pl.DataFrame, times: Times) -> list[Segment]:
@@ -182,4 +234,4 @@ def _ppi(table: pl.DataFrame, arrivals: Times) -> Events:
     return beats_from_arrivals(arrivals[present], intervals[present], sure[present])
 
 
-READER = Reader("polar", "2", _claims, read)
+READER = Reader("polar", "3", _claims, read)

@@ -48,8 +48,8 @@ OWN: tuple[Reader, ...] = (
     embraceplus_minutes.READER,
     fitbit.READER,
     garmin_fit.READER,
+    polar.READER,  # goes by a header; the Garmin logger has none, and takes any lines that look like its own
     garmin_logger.READER,
-    polar.READER,
     shimmer.READER,
     holter.READER,
     apple_health.READER,

@@ -4,7 +4,8 @@ Devices say when a sample was taken in steps of milliseconds, with jitter, or wi
 is estimated for the whole series; a step that the samples after it do not make up for is a gap and splits, a delayed
 sample does not. A stretch keeps the common rate while its times stay within half a sample of it, else it has its own
 rate, and is split where its times leave an even line by more than a sample and a half. Nothing is interpolated:
-every sample of the input stands once in the output. Values that come now and then become events.
+every sample of the input stands once in the output, but where a clock was set back within a file: of the time that
+then comes twice the first samples are kept. Values that come now and then become events.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assets.ingest.readers.series import point_events
+from assets.ingest.readers.set_back import set_back
 from assets.ingest.recording import Events, Segment, Times, segments_of
 
 MOST_GAP = 1.5
@@ -56,7 +58,8 @@ def contiguous(
     Args:
         signal: its name.
         unit: its unit.
-        times_us: UTC µs of each sample, (samples,), in any order; what is said again later counts once.
+        times_us: UTC µs of each sample, (samples,), in the order of the file, whichever that is; what is said again
+            later counts once.
         values: the samples, (samples,); those not finite are missing and split.
         rate_hz: the nominal rate where the device says it; estimated by default. Needed for a single sample.
         most_gap: the longest step between neighbours, in periods, that is no gap.
@@ -84,12 +87,16 @@ def contiguous_columns(
     """
     if not len(times_us):
         return []
+    clocks = set_back(times_us, values)
+    if (clocks < 0).any():
+        times_us, values, clocks = times_us[clocks >= 0], values[clocks >= 0], clocks[clocks >= 0]
     origin = int(np.min(times_us))
     times, rows = _in_order(np.asarray(times_us, np.int64) - origin, values, rate_hz)
     period = 1e6 / rate_hz if rate_hz else _period(times)
     if period is None:
         return []
-    stretches = list(_stretches(times, period, most_gap))
+    seams = np.flatnonzero(np.diff(clocks[rows])) + 1
+    stretches = list(_stretches(times, period, most_gap, seams))
     found = []
     for column, (signal, unit) in enumerate(signals):
         with np.errstate(over="ignore"):  # what is too large for a float is missing, as what is not finite is
@@ -106,10 +113,11 @@ def series(signal: str, unit: str, times_us: Times, values: NDArray[np.floating]
     Args:
         signal: the name of the signal, or the kind of the events.
         unit: its unit.
-        times_us: UTC µs of each value, in any order.
+        times_us: UTC µs of each value, in the order of the file, whichever that is.
         values: the values.
     """
     present = np.isfinite(values)
+    present[present] = set_back(times_us[present], values[present, None]) >= 0
     times, first = np.unique(np.asarray(times_us, np.int64)[present], return_index=True)
     kept = np.asarray(values, np.float64)[present][first]
     steps = np.diff(times)
@@ -160,8 +168,8 @@ def _period(times: _Floats) -> float | None:
     return over_many if abs(over_many - near) < 0.1 * near else near
 
 
-def _stretches(times: _Floats, period: float, most_gap: float) -> Iterator[_Stretch]:
-    edges = _gaps(times, period, most_gap)
+def _stretches(times: _Floats, period: float, most_gap: float, seams: NDArray[np.int64]) -> Iterator[_Stretch]:
+    edges = np.union1d(_gaps(times, period, most_gap), seams)
     spans = list(zip(np.r_[0, edges], np.r_[edges, len(times)], strict=True))
     common = _common_period(times, spans, period)
     for begin, end in spans:

@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import polars as pl
+
 from assets.errors import DumpError
 from assets.ingest.readers.answers import Rows, answers, item_named, known_items
 from assets.ingest.readers.base import Context, Reader
@@ -42,7 +44,9 @@ CLOCK_NAMES = ("time", "clock", "timeofday", "hour", "clocktime")
 ZONE_NAMES = ("timezone", "tz", "zone", "utcoffset", "offset", "timezoneoffset")
 ITEM_NAMES = ("item", "question", "questionid", "variable", "questionname", "itemname", "scale", "key", "name")
 VALUE_NAMES = ("value", "answer", "response", "score", "rating", "result")
+_ANSWER = ("participant", "time_us", "item")
 _SHOWN = 8
+_UNFIT = "fields too many, a quote that is never closed, or cut off"
 _SCORED = re.compile(r"likert$", re.IGNORECASE)  # what the study made an option worth, before its place in the list
 
 
@@ -76,13 +80,30 @@ def read(source: Source, context: Context) -> Recording:
     data = source.only.read(context.most_bytes)
     if not is_workbook(source):
         return _read(adapted(parse_table(data), source), context)
-    refused = "the workbook has no sheet with rows"
-    for sheet in sheets(data, context.most_bytes):
+    return _sheets(data, source, context)
+
+
+def _sheets(data: bytes, source: Source, context: Context) -> Recording:
+    """All sheets of a workbook that hold answers as one recording; of an answer in several, the first sheet counts."""
+    found: dict[str, Recording] = {}
+    without: dict[str, str] = {}
+    for name, sheet in sheets(data, context.most_bytes):
         try:
-            return _read(adapted(sheet, source), context)
+            found[name] = _read(adapted(sheet, source), context)
         except DumpError as error:
-            refused = str(error)
-    raise DumpError(refused)
+            without[name] = str(error)
+    if not found:
+        message = next(reversed(without.values()), "the workbook has no sheet with rows")
+        raise DumpError(message)
+    given = pl.concat([r.answers for r in found.values()])
+    once = given.unique(_ANSWER, keep="first", maintain_order=True).sort(_ANSWER)
+    differing = given.unique().height - once.height
+    remarks = [f"{name}: {said}" if len(found) > 1 else said for name, r in found.items() for said in r.remarks]
+    remarks += [f"{differing} answers differ between sheets: the first sheet counts"] if differing else []
+    remarks += [f"sheets without answers: {_listed(without)}"] if without else []
+    prompts = sum(int(str(r.facts["prompts"])) for r in found.values())
+    facts = {"device": "self-reports", "prompts": prompts, "answers": once.height}
+    return Recording(answers=once, facts=facts, remarks=remarks)
 
 
 def _read(table: TextTable, context: Context) -> Recording:
@@ -106,7 +127,7 @@ def _read(table: TextTable, context: Context) -> Recording:
     what = "questions" if unknown else "columns"
     remarks = [f"{what} that are no item of the study: {_listed(left)}"] if left else []
     remarks += [f"several columns mean {name}: {table.names[wide[name]]} counts" for name in others]
-    remarks += [f"{table.ragged} rows have more fields than the header, left out"] if table.ragged else []
+    remarks += [f"{table.ragged} rows do not fit the header ({_UNFIT}), left out"] if table.ragged else []
     participants = table.column(found.who) if found.who is not None else None
     zones = table.column(found.zone) if found.zone is not None else None
     return answers(Rows(found.times, values, participants, zones), context, remarks)
@@ -206,4 +227,4 @@ def _depends(study: Study) -> object:
     return {name: item.model_dump(mode="json") for name, item in study.items.items()}
 
 
-READER = Reader("self_reports", "3", _claims, read, _depends)
+READER = Reader("self_reports", "4", _claims, read, _depends)

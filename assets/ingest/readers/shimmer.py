@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from assets.errors import DumpError
 from assets.ingest.readers.base import Context, Reader
 from assets.ingest.readers.sampled import contiguous_columns
+from assets.ingest.readers.set_back import set_back_said
 from assets.ingest.readers.starts import told_start, undated
 from assets.ingest.readers.text_columns import text_columns
 from assets.ingest.readers.text_tables import separator_of
@@ -103,6 +104,7 @@ def read(source: Source, context: Context) -> Recording:
     segments = contiguous_columns([(s.name, s.unit) for _, s in signals], times_us, values)
     said = [f"{bad} lines unreadable, left out"] if bad else []
     said += [f"not read: {', '.join(left)}"] if left else []
+    said += set_back_said(times_us)
     return Recording(segments, facts=_facts(names), remarks=said)
 
 
@@ -189,4 +191,4 @@ def _facts(names: Sequence[str]) -> dict[str, object]:
     return facts | {"serial": serial[1]} if serial else facts
 
 
-READER = Reader("shimmer", "1", _claims, read)
+READER = Reader("shimmer", "2", _claims, read)

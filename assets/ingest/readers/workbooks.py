@@ -26,8 +26,8 @@ def is_workbook(source: Source) -> bool:
         return False
 
 
-def sheets(data: bytes, most_bytes: int) -> Iterator[TextTable]:
-    """Each sheet that has a header and rows.
+def sheets(data: bytes, most_bytes: int) -> Iterator[tuple[str, TextTable]]:
+    """The name and the table of each sheet that has a header and rows.
 
     Raises:
         DumpError: the workbook is damaged, or would unpack to more than `most_bytes`.
@@ -37,13 +37,13 @@ def sheets(data: bytes, most_bytes: int) -> Iterator[TextTable]:
     try:
         _refuse_large(data, most_bytes)
         book = openpyxl.load_workbook(BytesIO(data), read_only=True, data_only=True)
-        found = [_table(sheet.iter_rows(values_only=True, max_col=_MOST_COLUMNS)) for sheet in book.worksheets]
+        found = [(s.title, _table(s.iter_rows(values_only=True, max_col=_MOST_COLUMNS))) for s in book.worksheets]
     except DumpError:
         raise
     except Exception as error:  # openpyxl raises whatever its XML trips over
         message = f"the workbook is damaged ({type(error).__name__}): save it again as XLSX or CSV"
         raise DumpError(message) from error
-    yield from (table for table in found if table is not None)
+    yield from ((name, table) for name, table in found if table is not None)
 
 
 def _refuse_large(data: bytes, most_bytes: int) -> None:

@@ -46,6 +46,23 @@ def test_gzip_and_tar_are_opened_too(study: Study) -> None:
     assert read("a.tgz", sink.getvalue(), study).answers.height == 1
 
 
+def test_a_damaged_archive_in_another_is_left_out_by_its_name_and_what_lies_beside_it_is_read(study: Study) -> None:
+    whole = zipped({"a.csv": ANSWERS})
+    cut = read(
+        "a.zip", zipped({"a.zip": whole, "b.zip": whole[:-30], "log.txt.gz": gzip.compress(b"x" * 99)[:-9]}), study
+    )
+    assert cut.answers.height == 1
+    (remark,) = cut.remarks
+    assert remark.startswith("2 of 3 files in the archive left out: b.zip: a damaged or unfinished zip")
+    assert "; log.txt.gz: log.txt.gz in the archive is damaged" in remark
+    with pytest.raises(DumpError, match="names a file outside itself"):
+        read("a.zip", zipped({"a.zip": whole, "b.zip": zipped({"../b.csv": ANSWERS})}), study)
+    with pytest.raises(DumpError, match="more than 2 files"):
+        read("a.zip", zipped({"a.zip": whole, "b.zip": whole[:-30]}), limited(study, max_members=2))
+    with pytest.raises(DumpError, match="damaged or unfinished zip"):
+        read("a.zip", zipped({"b.zip": whole[:-30]}), study)
+
+
 @pytest.mark.parametrize("name", ["../../etc/evil.csv", "/etc/evil.csv", "a/../../b.csv", "C:\\evil.csv"])
 def test_a_path_that_leaves_the_archive_is_refused(study: Study, name: str) -> None:
     with pytest.raises(DumpError, match="names a file outside itself"):

@@ -89,6 +89,27 @@ def test_a_dump_seen_twice_adds_nothing(home: Home, study: Study) -> None:
     assert len(wanted_recordings(home, study)) == 1
 
 
+def test_equal_answers_of_two_times_are_two_dumps_and_forgetting_their_content_withdraws_both(
+    home: Home, study: Study
+) -> None:
+    """Beiwe writes the time of a survey into the file's name alone."""
+    same = (
+        "question id,question type,question text,question answer options,answer\nq1,slider,happy,min = 0; max = 9,5\n"
+    )
+    first, second, copy = "P01/2026-01-30 09_00_00.csv", "P01/2026-01-31 09_00_00.csv", "P02/2026-01-31 09_00_00.csv"
+    put(home.inbox / first, same)
+    put(home.inbox / second, same)
+    put(home.inbox / copy, same, age_s=60)
+    catalogue(home, study, quiet=True)
+    assert states(home) == {first: "read", second: "read", copy: "duplicate"}
+    assert str(only(home, copy).reason).startswith(f"same content as {second}, of another participant")
+    assert {str(key.date) for key in wanted_recordings(home, study)} == {"2026-01-30", "2026-01-31"}
+    assert {e.path for e in forget(home, only(home, first).dump)} == {first, second, copy}
+    remember(home, only(home, first).dump)
+    catalogue(home, study, quiet=True)
+    assert states(home) == {first: "read", second: "read", copy: "duplicate"}
+
+
 def test_when_the_first_copy_goes_the_second_counts(home: Home, study: Study) -> None:
     put(home.inbox / "P01/a.zip", zipped(e4_files()), age_s=7200)
     put(home.inbox / "P01/b.zip", zipped(e4_files()))

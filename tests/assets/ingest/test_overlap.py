@@ -83,11 +83,34 @@ def test_a_beat_that_an_unfinished_copy_places_a_little_apart_stands_once() -> N
 
 
 def test_of_two_values_at_one_moment_the_fuller_export_s_counts() -> None:
-    def steps(times: list[int], values: list[float]) -> Events:
-        return Events("steps", np.array(times, np.int64), np.array(values), np.ones(len(times), np.bool_))
+    def sleep(times: list[int], values: list[float]) -> Events:
+        return Events("sleep", np.array(times, np.int64), np.array(values), np.ones(len(times), np.bool_))
 
-    kept = events_once([("a", 1, steps([5, 7], [40.0, 3.0])), ("b", 3, steps([5, 6], [42.0, 1.0]))])
+    kept = events_once([("a", 1, sleep([5, 7], [40.0, 3.0])), ("b", 3, sleep([5, 6], [42.0, 1.0]))])
     assert [(d, e.time_us.tolist(), e.value.tolist()) for d, e in kept] == [("b", [5, 6], [42, 1]), ("a", [7], [3])]
+
+
+def steps(seconds: list[int]) -> Events:
+    return Events(
+        "steps", np.array(seconds, np.int64) * SECOND, np.full(len(seconds), 100.0), np.ones(len(seconds), np.bool_)
+    )
+
+
+def test_steps_of_one_walk_from_two_devices_count_once() -> None:
+    watch = steps([60 * n for n in range(1, 31)])
+    band = steps([60 * n + 7 for n in range(31)] + [7200])
+    quarters = steps([900, 1800, 9000])
+    kept = {d: e.time_us // SECOND for d, e in events_once([("c", 3, quarters), ("b", 29, band), ("a", 30, watch)])}
+    assert {d: times.tolist() for d, times in kept.items()} == {
+        "a": [60 * n for n in range(1, 31)],
+        "b": [7, 7200],
+        "c": [9000],
+    }
+
+
+def test_steps_of_a_recording_that_came_in_pieces_all_count() -> None:
+    pieces = [steps([60 * n for n in range(first, first + 10)]) for first in (20, 0, 10)]
+    assert sum(len(e.time_us) for _, e in events_once([("a", 10, piece) for piece in pieces])) == 30
 
 
 def test_the_same_tags_from_two_exports_stand_once() -> None:

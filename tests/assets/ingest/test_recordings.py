@@ -1,5 +1,6 @@
 import multiprocessing
 import os
+from collections import Counter
 from datetime import date as Date
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -80,15 +81,15 @@ def test_days_of_clock_changes_hold_their_23_or_25_hours(study: Study, day: Date
 def test_the_repeated_hour_holds_two_answers_and_a_session_without_a_seam(home: Home) -> None:
     london = Study.model_validate({"study": {"timezone": "Europe/London"}, "items": {"happy": {}}})
     put(home.inbox / "P01/e4", e4_files(epoch("2025-10-26T00:59:50+00:00")))  # 01:59:50 to 01:00:10 on the clock
-    rows = ("2025-10-26 01:30,10", "2025-10-26 01:30,20", "2025-10-26T01:30:00+01:00,30", "2025-10-27 00:10,40")
-    put(home.inbox / "P01/local.csv", "time,happy\n" + "\n".join(rows[:2]))
-    put(home.inbox / "P01/offset.csv", "time,happy\n" + "\n".join(rows[2:]))
+    local = ("2025-10-26 01:30,10", "2025-10-26 01:45,15", "2025-10-26 01:30,20")
+    put(home.inbox / "P01/local.csv", "time,happy\n" + "\n".join(local))
+    put(home.inbox / "P01/offset.csv", "time,happy\n2025-10-26T01:30:00+01:00,30\n2025-10-27 00:10,40\n")
     ingest(home, london)
     lake, day = Lake(home.lake), Key("P01", Date(2025, 10, 26))
     half_past = epoch("2025-10-26T00:30:00+00:00") * 1_000_000
     answers = lake.read(SELF_REPORTS, day).sort("time_us", "value")
-    assert set(answers["time_us"]) == {half_past, half_past + 3_600_000_000}
-    assert answers.filter(pl.col("time_us") > half_past)["value"].to_list() == [20.0]
+    assert set(answers["time_us"]) == {half_past, half_past + 900_000_000, half_past + 3_600_000_000}
+    assert answers.filter(pl.col("time_us") > half_past)["value"].to_list() == [15.0, 20.0]
     assert lake.read(SELF_REPORTS, Key("P01", Date(2025, 10, 27)))["value"].to_list() == [40.0]
     signals = lake.read(SIGNALS, day).filter(signal="bvp")
     assert signals["samples"].list.len().to_list() == [20 * 64]
@@ -184,6 +185,32 @@ def test_two_clips_of_one_moment_leave_the_longer(study: Study) -> None:
     clips = [Recording(clips=[Clip(5, d, 0.5, 0.0, b"x")]) for d in (1.0, 2.0)]
     made = frames([("a", clips[1]), ("b", clips[0])], (0, 10))
     assert made[VOICE_CLIPS].select("duration_s", "dump").rows() == [(2.0, "a")]
+
+
+def test_two_clips_of_one_minute_both_stand_and_a_copy_or_the_beginning_of_one_does_not() -> None:
+    def clip(seconds: float, flac: bytes, reason: str | None = None) -> Recording:
+        return Recording(clips=[Clip(60_000_000, seconds, 0.5, 0.0, flac, reason)])
+
+    read = [
+        ("a", clip(2.0, b"x")),
+        ("b", clip(3.0, b"y")),
+        ("c", clip(2.0, b"x")),
+        ("d", clip(1.0, b"z", "truncated: …")),
+    ]
+    made = frames(read, (0, 100_000_000))[VOICE_CLIPS]
+    assert made.select("duration_s", "flac").rows() == [(2.0, b"x"), (3.0, b"y")]
+
+
+def test_equal_clips_of_two_times_each_stand_at_their_own(home: Home, study: Study) -> None:
+    """Their bytes say nothing of when they were recorded; only their names do."""
+    silence = sound(peak=0)
+    for clock in ("101500", "151530"):
+        put(home.inbox / f"P01/20260131_{clock}.wav", silence)
+    put(home.inbox / "P01/copy/20260131_101500.wav", silence, age_s=60)
+    ingest(home, study)
+    assert Counter(e.state for e in load(home)) == {"read": 2, "duplicate": 1}
+    clips = Lake(home.lake).read_all(VOICE_CLIPS)
+    assert clips["time_us"].to_list() == [epoch(f"2026-01-31T{t}+01:00") * 1_000_000 for t in ("10:15:00", "15:15:30")]
 
 
 def test_a_dump_that_changed_after_the_catalogue_fails_its_days_only(home: Home, study: Study) -> None:

@@ -67,6 +67,7 @@ def test_in_the_repeated_hour_the_order_of_rows_decides() -> None:
     assert utc("2026-10-25 02:30") == "2026-10-25 00:30:00"
     later = to_us(datetime(2026, 10, 25, 0, 45, tzinfo=UTC), BERLIN)
     assert utc("2026-10-25 02:30", after_us=later) == "2026-10-25 01:30:00"
+    assert utc("2026-10-25 02:45", after_us=later) == "2026-10-25 00:45:00"
     assert utc("2026-10-25 02:30 CET") == "2026-10-25 01:30:00"
 
 

@@ -40,6 +40,26 @@ def test_numbers_become_values_and_the_rest_is_named(study: Study) -> None:
     ]
 
 
+def values(text: str, study: Study) -> list[float]:
+    return read(text, study).daily["value"].to_list()
+
+
+def test_commas_group_thousands_where_a_column_has_no_other(study: Study) -> None:
+    steps = 'participant,date,steps\nP01,2026-01-30,"8,542"\nP01,2026-01-31,950\nP01,2026-02-01,"1,012,004.5"\n'
+    assert values(steps, study) == [8542.0, 950.0, 1_012_004.5]
+    for cell, number in (("61,5", 61.5), ("0,125", 0.125)):
+        mixed = f'participant,date,weight\nP01,2026-01-30,"8,542"\nP01,2026-01-31,"{cell}"\n'
+        assert values(mixed, study) == [8.542, number]
+    assert values("participant;date;weight\nP01;2026-01-30;61,542\n", study) == [61.542]
+
+
+def test_cells_that_are_no_numbers_are_counted_by_their_column(study: Study) -> None:
+    rows = "".join(f"P01,2026-01-{day},{1000 + day},60\n" for day in range(10, 25))
+    recording = read(f"participant,date,steps,pulse\n{rows}P01,2026-01-30,1.234.567,61\n", study)
+    assert recording.daily.height == 31
+    assert recording.remarks == ["1 values of steps are no numbers, left out"]
+
+
 def test_a_table_without_numbers_is_refused(study: Study) -> None:
     with pytest.raises(DumpError, match="no row has a study code, a date"):
         read("participant,date,mood\nP01,2026-01-31,good\n", study)

@@ -1,3 +1,6 @@
+import io
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -78,6 +81,18 @@ def test_tags_of_another_clock_are_left_out_and_said(study: Study) -> None:
     assert tag.time_us.tolist() == [(START + 3) * 1_000_000, (START + 5) * 1_000_000]
     assert any("1 tags lie up to +12.0 h outside the session" in r for r in recording.remarks)
     assert "tags: 1 lines are no times, left out" in recording.remarks
+
+
+def test_damaged_beats_or_tags_leave_the_rest_of_the_session_alone(study: Study) -> None:
+    for stream, lost in (("IBI.csv", "beat"), ("tags.csv", "tag")):
+        dump = zipped(e4_files())
+        with zipfile.ZipFile(io.BytesIO(dump)) as archive:
+            info = archive.getinfo(stream)
+        at = dump.index(stream.encode()) + len(stream) + info.compress_size // 2
+        recording = read("s.zip", dump[:at] + bytes([dump[at] ^ 0xFF]) + dump[at + 1 :], study)
+        assert len(signal(recording, "bvp")) == 64 * 20
+        assert {e.kind for e in recording.events} == {"beat", "tag"} - {lost}
+        assert [r.split(":")[0] for r in recording.remarks] == [f"{stream.removesuffix('.csv')} left out"]
 
 
 def test_ibi_without_rows_or_header_gives_no_beats(study: Study) -> None:

@@ -56,3 +56,14 @@ def test_clocks_that_walk_apart_start_a_new_run_before_they_are_two_seconds_off(
     assert np.abs(beats.time_us - true).max() < 2e6
     assert 1 < (~beats.valid).sum() <= 8
     assert (np.diff(beats.time_us) > 0).all()
+
+
+def test_beats_of_a_time_that_comes_twice_as_the_clock_was_set_back_count_once_and_in_two_runs() -> None:
+    rr = np.random.default_rng(4).normal(800, 40, 600).round()
+    ends = START + np.cumsum(rr).astype(np.int64) * 1000
+    arrivals = np.where(np.arange(600) < 300, ends, ends - 30_000_000)
+    beats = beats_from_arrivals(arrivals, rr)
+    again = np.flatnonzero(arrivals[300:] > arrivals[299])[0] + 300
+    assert beats.value.tolist() == [*rr[:300], *rr[again:]]
+    assert np.flatnonzero(~beats.valid).tolist() == [0, 300]
+    assert beats.time_us.tolist() == [*arrivals[:300], *arrivals[again:]]

@@ -80,6 +80,62 @@ def test_acceleration_is_in_g(study: Study) -> None:
     assert segments[2].samples[-1] == np.float32(1.049)
 
 
+def _ecg_lines(jumps: dict[int, int] | None = None) -> list[str]:
+    """A minute of ECG in packets, the sensor's clock set forward by some seconds at some samples."""
+    own = 10**18 + np.round(np.arange(7_800) * 1e9 / 130).astype(np.int64)
+    for at, seconds in (jumps or {}).items():
+        own[at:] += seconds * 10**9
+    arrivals = [(n // 65 + 1) * 0.5 + 0.05 * (n // 65 % 3) for n in range(len(own))]
+    rows = [f"{_phone(a)};{stamp};{n}" for n, (a, stamp) in enumerate(zip(arrivals, own.tolist(), strict=True))]
+    return ["Phone timestamp;sensor timestamp [ns];ecg [uV]", *rows, ""]
+
+
+def test_a_line_without_a_stamp_of_the_sensor_is_left_out_alone(study: Study) -> None:
+    lines = _ecg_lines()
+    lines[1001] = lines[1001].replace(lines[1001].split(";")[1], "")
+    recording = _read("\n".join(lines), study)
+    assert [len(s.samples) for s in recording.segments] == [1_000, 6_799]
+    assert [s.rate_hz for s in recording.segments] == pytest.approx([130, 130])
+    assert recording.remarks == ["1 of 7800 lines without a usable time of the sensor, left out"]
+
+
+@pytest.mark.parametrize("hours", [2, -2])
+def test_a_jump_of_the_sensors_clock_moves_no_sample(study: Study, hours: int) -> None:
+    recording = _read("\n".join(_ecg_lines({3_900: hours * 3600})), study)
+    (ecg,) = recording.segments
+    assert len(ecg.samples) == 7_800
+    assert ecg.rate_hz == pytest.approx(130)
+    assert ecg.start_us - NOON == pytest.approx(500_000 - 64 / 130 * 1e6, abs=1_000)
+    said = f"the sensor's clock jumped 1 times against the phone's, by up to {hours * 3600:+d} s: put anew"
+    assert recording.remarks == [said]
+
+
+@pytest.mark.parametrize("seconds", [7200, -7200])
+def test_stamps_that_leave_the_sensors_clock_for_a_moment_are_left_out(study: Study, seconds: int) -> None:
+    recording = _read("\n".join(_ecg_lines({3_900: seconds, 3_910: -seconds})), study)
+    assert [len(s.samples) for s in recording.segments] == [3_900, 3_890]
+    assert recording.remarks == ["10 of 7800 lines without a usable time of the sensor, left out"]
+
+
+def test_packets_that_come_late_are_no_jump_of_the_clock(study: Study) -> None:
+    lines = _ecg_lines()
+    for n in range(3_001, 4_301):  # ten seconds wait in the sensor and come at once
+        lines[n] = f"{_phone(33.5)};{lines[n].split(';', 1)[1]}"
+    recording = _read("\n".join(lines), study)
+    (ecg,) = recording.segments
+    assert (len(ecg.samples), list(recording.remarks)) == (7_800, [])
+
+
+def test_a_phone_s_clock_that_is_set_back_is_said(study: Study) -> None:
+    seconds = [*np.arange(1, 121), *np.arange(91, 151)]
+    text = "\n".join(["Phone timestamp;RR-interval [ms]", *(f"{_phone(t)};1000" for t in seconds), ""])
+    recording = _read(text, study)
+    assert len(_beats(recording).value) == 150
+    assert recording.remarks == [
+        "30 of 180 lines lie before lines above them (the clock was set back, or they come twice): the first ones count"
+    ]
+
+
 def test_a_header_alone_or_rows_without_values_are_refused(study: Study) -> None:
     with pytest.raises(DumpError, match="only the header arrived"):
         READER.read(source("rr.txt", "Phone timestamp;RR-interval [ms]\n"), Context(study, "P01"))

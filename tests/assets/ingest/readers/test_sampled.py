@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from assets.ingest.readers.sampled import contiguous, contiguous_columns, series
+from assets.ingest.readers.set_back import set_back_said
 
 START = 1_700_000_000_000_000
 
@@ -83,3 +84,36 @@ def test_of_two_steps_that_differ_the_shorter_is_the_period() -> None:
         (1_000_000, 4.0, [0, 1]),
         (1_769_850_900_000_000, 4.0, [2]),
     ]
+
+
+@pytest.mark.parametrize("back_s", [60, 60.0101])
+def test_where_a_clock_was_set_back_the_first_samples_of_the_time_that_comes_twice_count(back_s: float) -> None:
+    times = _even(12_000, 20)
+    times[6_000:] -= round(back_s * 1e6)
+    parts = contiguous("eda", "µS", times, np.r_[np.arange(6_000.0), np.arange(6_000.0) + 10_000])
+    assert [p.rate_hz for p in parts] == pytest.approx([20, 20])
+    assert parts[0].samples.tolist() == list(range(6_000))
+    assert parts[1].samples.tolist() == list(range(11_200, 16_000))
+    (said,) = set_back_said(times)
+    assert said.startswith("1200 of 12000 lines lie before lines above them (the clock was set back")
+
+
+def test_a_clock_set_back_before_the_start_keeps_both_ends() -> None:
+    times = np.r_[_even(1_000, 10), _even(2_000, 10) - 50_000_000]
+    parts = contiguous("eda", "µS", times, np.r_[np.zeros(1_000), np.ones(2_000)])
+    assert [(len(p.samples), set(p.samples.tolist())) for p in parts] == [(500, {1.0}), (1_000, {0.0}), (500, {1.0})]
+
+
+def test_the_newest_first_what_comes_late_and_what_comes_twice_are_no_clock_set_back() -> None:
+    times, values = _even(1_000, 25), np.arange(1_000.0)
+    late = np.r_[0:300, 350:400, 300:350, 400:700, 701:720, 700, 720:1_000]
+    for order in (np.arange(1_000)[::-1], late, np.r_[0:1_000, 500:800]):
+        (only,) = contiguous("eda", "µS", times[order], values[order])
+        assert only.samples.tolist() == values.tolist()
+
+
+def test_values_now_and_then_count_the_first_time_where_a_clock_was_set_back() -> None:
+    times = START + np.cumsum(np.tile([1_000_000, 1_500_000, 2_000_000], 40))
+    times[60:] -= 33_300_000
+    (points,) = series("hr", "bpm", times, np.r_[np.zeros(60), np.ones(60)])[1]
+    assert (np.diff(points.value) != 0).sum() == 1

@@ -117,6 +117,15 @@ def test_a_zone_column_and_a_date_and_clock_pair_are_understood(study: Study) ->
     ]
 
 
+@pytest.mark.parametrize("zone", ["IST", "CST", "7200", "-18000", "-14400", "-300", "+330", "Foo/Bar"])
+def test_a_row_whose_zone_cannot_be_read_is_left_out_and_said(study: Study, zone: str) -> None:
+    rows = f"2026-07-01 09:00,{zone},1\n2026-07-01 10:00,-05:00,2\n2026-07-01 11:00,NA,3\n"
+    recording = read("a.csv", f"time,timezone,happy\n{rows}", study, "P01")
+    found = {value: time for _, time, _, value in recording.answers.iter_rows()}
+    assert found == {2.0: us("2026-07-01T15:00:00Z"), 3.0: us("2026-07-01T09:00:00Z")}
+    assert recording.remarks == [f"1 answers have no readable time (such as '2026-07-01 09:00 {zone}'), left out"]
+
+
 def test_answering_counts_rather_than_being_asked(study: Study) -> None:
     text = "participant,timeNotification,timeCompleted,happy\nP01,1769850000,1769850900,5\n"
     assert table(text, study) == [("P01", us("2026-01-31T09:15:00Z"), "happy", 5.0)]
@@ -141,6 +150,12 @@ def test_answers_in_the_repeated_hour_keep_their_order(study: Study) -> None:
     ]  # fmt: skip
 
 
+def test_two_items_of_one_prompt_in_the_repeated_hour_stay_together(study: Study) -> None:
+    rows = "".join(f"P01,2026-10-25 {t},{i},5\n" for t in ("02:30", "02:45", "02:30") for i in ("happy", "anxious"))
+    times = [t for _, t, _, _ in table(f"participant,time,item,value\n{rows}", study)]
+    assert times == [us(f"2026-10-25T{t}:00Z") for t in ("00:30", "00:30", "00:45", "00:45", "01:30", "01:30")]
+
+
 def test_a_table_without_an_item_of_the_study_says_what_both_have(study: Study) -> None:
     with pytest.raises(DumpError, match=r"it has participant, time, joy; the study has vigorous, gloomy"):
         table("participant,time,joy\nP01,2026-01-31T09:15:00Z,1\n", study)
@@ -157,3 +172,41 @@ def test_answers_have_their_declared_types(study: Study) -> None:
     assert read("a.csv", PLAIN, study, None).answers.schema == {
         "participant": pl.String(), "time_us": pl.Int64(), "item": pl.String(), "value": pl.Float64(),
     }  # fmt: skip
+
+
+UNFIT = "rows do not fit the header (fields too many, a quote that is never closed, or cut off), left out"
+DAYS = [f'2026-01-{day:02d}T09:15:00Z,fine,{day},"50"' for day in range(1, 31)]
+
+
+def _noted(rows: list[str], study: Study) -> tuple[list[float], list[str]]:
+    recording = read("a.csv", "\n".join(["time,note,happy,anxious", *rows, ""]), study, "P01")
+    happy = recording.answers.filter(pl.col("item") == "happy").sort("time_us")["value"].to_list()
+    return happy, [r for r in recording.remarks if not r.startswith("columns")]
+
+
+@pytest.mark.parametrize("quoted", ['"50"', "50"])
+@pytest.mark.parametrize("later", ["fine", 'bad"', 'said "hi"', '"also open'])
+def test_a_quote_that_is_never_closed_costs_its_own_line_only(study: Study, later: str, quoted: str) -> None:
+    rows = [row.replace('"50"', quoted) for row in DAYS]
+    rows[9] = rows[9].replace("fine", '"so lala')
+    rows[19] = rows[19].replace("fine", later)
+    lost = {10.0, 20.0} if later == '"also open' else {10.0}
+    happy, said = _noted(rows, study)
+    assert happy == [float(day) for day in range(1, 31) if day not in lost]
+    assert said == [f"{len(lost)} {UNFIT}"]
+
+
+def test_a_quoted_text_may_run_over_lines_and_hold_separators(study: Study) -> None:
+    rows = list(DAYS)
+    rows[9] = rows[9].replace("fine", '"tired, but\nnot ""sad""\n1, 2, 3, 4"')
+    rows[29] = rows[29].replace("fine", '"the\nend"')
+    assert _noted(rows, study) == ([float(day) for day in range(1, 31)], [])
+
+
+def test_a_row_that_the_end_of_the_file_cuts_is_left_out_and_said(study: Study) -> None:
+    text = "time,happy,anxious\n2026-01-31T09:15:00Z,55,66\n2026-01-31T12:15:00Z,7"
+    recording = read("a.csv", text, study, "P01")
+    assert recording.answers["value"].to_list() == [66.0, 55.0]
+    assert recording.remarks == [f"1 {UNFIT}"]
+    assert not read("a.csv", f"{text},8", study, "P01").remarks
+    assert not read("a.csv", f"{text}\n", study, "P01").remarks

@@ -111,6 +111,26 @@ def test_a_workbook_reads_as_its_csv_would(study: Study) -> None:
         rows("a.xlsx", workbook(table)[:-200], study)
 
 
+def test_every_sheet_of_a_workbook_is_read_and_those_without_answers_are_named(study: Study) -> None:
+    head, later = ["participant", "time", "happy"], "2026-02-07T09:15:00Z"
+    first: list[list[object]] = [[*head], ["P01", WHEN, 71], ["P02", WHEN, 5]]
+    second: list[list[object]] = [[*head], ["P01", later, 8], ["P01", WHEN, 9]]
+    recording = read("a.xlsx", workbook(first, [["key", "text"], ["a", "b"]], second, []), study, None)
+    assert recording.answers["value"].to_list() == [71, 8, 5]
+    assert recording.facts == {"device": "self-reports", "prompts": 4, "answers": 3}
+    assert recording.remarks == [
+        "1 answers differ between sheets: the first sheet counts", "sheets without answers: Sheet1"
+    ]  # fmt: skip
+
+
+def test_what_is_left_out_of_one_of_several_sheets_names_it(study: Study) -> None:
+    table: list[list[object]] = [["participant", "time", "happy"], ["P01", WHEN, 71], ["P02", WHEN, 500]]
+    other: list[list[object]] = [["participant", "time", "happy"], ["P03", WHEN, 8]]
+    assert read("a.xlsx", workbook(table, other), study, None).remarks == [
+        "Sheet: 1 values of happy lie outside 0–100, left out"
+    ]
+
+
 def test_a_long_table_reads_as_a_wide_one(study: Study) -> None:
     text = f"participant,time,item,value\nP01,{WHEN},happy,71\nP01,{WHEN},anxious,12\nP01,{WHEN},weather,3\n"
     recording = read("a.csv", text, study, None)
