@@ -26,6 +26,7 @@ from assets.errors import LakeError
 from assets.tables import Table
 
 TEMPORARY = ".tmp-"
+MAGIC, LEAST_BYTES = b"PAR1", 12  # a Parquet file begins and ends with it; between them at least its footer's length
 WRITING = ".writing"  # one folder for files on their way, so that a killed writer's leavings are found at once
 
 
@@ -67,20 +68,29 @@ class Lake:
         return Part(arrow.num_rows, data.size, hashlib.sha256(data).hexdigest())
 
     def read(self, table: Table, key: Key = Key(), columns: list[str] | None = None) -> pl.DataFrame:
-        """One part; a part that does not exist is the declared table without rows."""
-        path = f"{self._base}/{self._path(table, key)}"
-        if self._files.get_file_info(path).type is not pafs.FileType.File:
+        """One part; a part that does not exist is the declared table without rows.
+
+        Raises:
+            LakeError: the part is damaged, or the storage refuses; the message names it and what to do.
+        """
+        path = self._path(table, key)
+        try:
+            data = self.read_bytes(path)
+        except OSError as error:
+            message = f"the lake cannot read {path} under {self.root}: {error}"
+            raise LakeError(message) from error
+        if data is None:
             return table.empty().select(columns or pl.all())
-        with self._files.open_input_file(path) as source:
-            # Polars decodes a wide part five times faster than pyarrow does.
-            data = source.read()
-        there = set(pl.read_parquet_schema(io.BytesIO(data)))
-        frame = pl.read_parquet(data, columns=[c for c in columns if c in there] if columns else None)
-        declared = [c for c in table.columns if columns is None or c.name in columns]
-        # A part written before a column was declared has none of it: it is null there.
-        return frame.select(
-            pl.col(c.name).cast(c.dtype) if c.name in there else pl.lit(None, c.dtype).alias(c.name) for c in declared
-        )
+        try:
+            return _decoded(table, data, columns)
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+            said = next(iter(str(error).splitlines()), "")
+            message = (
+                f"{path} under {self.root} is damaged: {said}. Remove it, and {key.participant or 'its'}'s file in "
+                f"the ledger/ folder of the unit that makes {table.name}: the next night computes it again. "
+                "`macromicro doctor` names that folder."
+            )
+            raise LakeError(message) from error
 
     def read_all(
         self, table: Table, *, participants: set[str] | None = None, dates: set[Date] | None = None
@@ -135,6 +145,8 @@ class Lake:
                 self._files.create_dir(folder, recursive=True)
             with self._files.open_output_stream(temporary) as target:
                 target.write(data)
+            if isinstance(self._files, pafs.LocalFileSystem):
+                _to_disk(temporary)
             self._files.move(temporary, place)
         except OSError as error:
             message = f"the lake cannot write {path} under {self.root}: {error}. Nothing there was changed."
@@ -146,6 +158,10 @@ class Lake:
         for left in self._files.get_file_info(selector):
             self._files.delete_file(left.path)
 
+    def cut(self) -> list[str]:
+        """Paths of the parts that are no whole Parquet files: these begin and end with the same four letters."""
+        return [p for p in self._list("") if p.endswith("/part.parquet") and not self._whole(p)]
+
     def list_files(self, folder: str) -> list[str]:
         """Paths of the files below a folder, relative to the root, sorted; temporary ones left out."""
         return sorted(self._list(folder))
@@ -155,6 +171,11 @@ class Lake:
         infos = self._files.get_file_info(selector)
         paths = [i.path[len(self._base) + 1 :] for i in infos if i.type == pafs.FileType.File]
         return [p for p in paths if TEMPORARY not in p]
+
+    def _whole(self, path: str) -> bool:
+        with self._files.open_input_file(f"{self._base}/{path}") as source:
+            size = source.size()
+            return bool(size >= LEAST_BYTES and source.read_at(4, 0) == MAGIC == source.read_at(4, size - 4))
 
     @staticmethod
     def _path(table: Table, key: Key) -> str:
@@ -173,6 +194,26 @@ def _file_system(root: str) -> tuple[pafs.FileSystem, str]:
         files, base = pafs.FileSystem.from_uri(root)
         return files, base.rstrip("/")
     return pafs.LocalFileSystem(), str(Path(root).resolve())
+
+
+def _to_disk(path: str) -> None:
+    """Have the machine write a file out: one moved into place before that may be empty after a loss of power."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def _decoded(table: Table, data: bytes, columns: list[str] | None) -> pl.DataFrame:
+    # Polars decodes a wide part five times faster than pyarrow does.
+    there = set(pl.read_parquet_schema(io.BytesIO(data)))
+    frame = pl.read_parquet(data, columns=[c for c in columns if c in there] if columns else None)
+    declared = [c for c in table.columns if columns is None or c.name in columns]
+    # A part written before a column was declared has none of it: it is null there.
+    return frame.select(
+        pl.col(c.name).cast(c.dtype) if c.name in there else pl.lit(None, c.dtype).alias(c.name) for c in declared
+    )
 
 
 def _checked(table: Table, frame: pl.DataFrame) -> pl.DataFrame:

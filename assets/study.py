@@ -17,7 +17,7 @@ from pydantic import AwareDatetime, Field, ValidationError, field_validator, mod
 
 from assets.errors import StudyError
 from assets.formats import FORMAT_NAME, Format
-from assets.sections import Section, Zone
+from assets.sections import Cron, Section, Zone
 
 HOME_VARIABLE = "MACROMICRO_HOME"
 PAPER_ITEMS = ("vigorous", "gloomy", "concerned", "happy", "unpleasant", "anxious", "cheerful", "depressed", "worried")
@@ -101,7 +101,7 @@ class DailyValues(Section):
 class Schedule(Section):
     """`[schedule]`: when the night begins, as cron in the study's time zone."""
 
-    nightly: str = "0 3 * * *"
+    nightly: Cron = "0 3 * * *"
     enabled: bool = True
 
 
@@ -149,8 +149,8 @@ class Reading(Section):
 class Report(Section):
     """`[report]`: when the morning's report is written, and what turns its checks red."""
 
-    morning: str = "0 7 * * *"
-    deadline: str = "0 8 * * *"
+    morning: Cron = "0 7 * * *"
+    deadline: Cron = "0 8 * * *"
     day_pages: int = Field(12, ge=0, le=1000)
     quiet_days: int = Field(3, ge=1)
     quarantined_share: float = Field(0.1, gt=0, le=1)
@@ -172,7 +172,7 @@ class Notify(Section):
 class Retention(Section):
     """`[retention]`: what house-keeping keeps (days, or how many), and when it cleans."""
 
-    weekly: str = "0 12 * * 0"
+    weekly: Cron = "0 12 * * 0"
     runs_days: int = Field(90, ge=7)
     versions: int = Field(30, ge=2)
     versions_days: int = Field(90, ge=7)
@@ -252,11 +252,14 @@ def read_study(path: Path) -> Study:
         StudyError: the file is absent, no TOML, or holds a wrong or unknown key; the message names it.
     """
     try:
-        with path.open("rb") as file:
-            return Study.model_validate(tomllib.load(file))
+        return Study.model_validate(tomllib.loads(path.read_text(encoding="utf-8-sig")))
     except FileNotFoundError:
         message = f"{path} does not exist. Make a home with: macromicro --home {path.parent} init --timezone <zone>"
         raise StudyError(message) from None
+    except (OSError, UnicodeDecodeError) as error:
+        what = error.strerror if isinstance(error, OSError) else "it is no UTF-8; save it as UTF-8"
+        message = f"{path} cannot be read: {what}"
+        raise StudyError(message) from error
     except tomllib.TOMLDecodeError as error:
         message = f"{path} is no valid TOML: {error}"
         raise StudyError(message) from error
@@ -274,8 +277,16 @@ class Home:
 
     @classmethod
     def find(cls, given: Path | None = None) -> Home:
-        """The home given, else `MACROMICRO_HOME`, else `./home`; always absolute."""
-        return cls((given or Path(os.environ.get(HOME_VARIABLE, "home"))).expanduser().resolve())
+        """The home given, else `MACROMICRO_HOME`, else `./home`; always absolute.
+
+        Raises:
+            StudyError: databases cannot lie at such a path.
+        """
+        root = (given or Path(os.environ.get(HOME_VARIABLE, "home"))).expanduser().resolve()
+        if set(str(root)) & set("%?"):
+            message = f"{root} holds % or ?, which the addresses of databases cannot; choose another folder"
+            raise StudyError(message)
+        return cls(root)
 
     @property
     def inbox(self) -> Path:

@@ -15,7 +15,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import groupby
 from pathlib import Path
+from urllib.parse import quote
 from zoneinfo import TZPATH, available_timezones
 
 from assets.features.acoustic import ACOUSTIC_UNIT
@@ -25,6 +27,7 @@ from assets.features.summary import SUMMARY_UNIT
 from assets.features.voice_details import VOICE_DETAILS
 from assets.ingest.recordings import RECORDINGS
 from assets.lake import TEMPORARY, Key, Lake
+from assets.moments.unit import moments_unit
 from assets.monitoring.days import DAYS, could_not_be_drawn
 from assets.monitoring.sizes import FOLDER
 from assets.study import Home, Study
@@ -70,8 +73,8 @@ def examine(home: Home) -> list[Finding]:
         for look in EXAMINATIONS:
             try:
                 found += look(home, study)
-            except (MacromicroError, OSError, ValueError) as error:
-                said = f"{look.__name__.strip('_').replace('_', ' ')} could not be looked at: {error}"
+            except Exception as error:  # noqa: BLE001 (what cannot be looked at is a finding; the rest still is)
+                said = f"{look.__name__.strip('_').replace('_', ' ')} could not be looked at: {_said(error)}"
                 found.append(Finding(Level.WRONG, said, "Mend this first, then ask again."))
     return sorted(found, key=lambda f: list(Level).index(f.level))
 
@@ -136,6 +139,22 @@ def _half_written(home: Home, study: Study) -> Findings:
         yield Finding(Level.LOOK, what, "Nothing reads them; house-keeping removes them on its weekly day.")
 
 
+def _cut_parts(home: Home, study: Study) -> Findings:
+    """Every part is a whole file."""
+    makers = {table.name: unit.name for unit in (*UNITS, moments_unit(study)) for table in unit.tables}
+    cut = sorted(Lake(home.lake).cut())
+    for name, group in groupby(cut, key=lambda path: path.partition("/")[0]):
+        paths = list(group)
+        if name in makers:
+            mend = (
+                f"Remove them, and their people's files in lake/ledger/{makers[name]}/: "
+                "the next night computes those days again."
+            )
+        else:
+            mend = "Put back a copy, or remove them: what comes from the inbox the next night makes again."
+        yield Finding(Level.WRONG, f"{len(paths)} parts of {name} are damaged ({_named(paths)}).", mend)
+
+
 def _parts(home: Home, study: Study) -> Findings:
     """Every part has its stamp, and every stamp its parts."""
     del study
@@ -176,8 +195,9 @@ def _registry(home: Home, study: Study) -> Findings:
         number = aliases.get(alias)
         if number is not None and number not in there:
             yield Finding(Level.WRONG, f"The alias {alias} points at version {number}, which is not registered.", mend)
-        elif number is not None and not _has_files(registry, number):
-            yield Finding(Level.WRONG, f"The files of the {alias}, version {number}, are missing or cut.", mend)
+        elif number is not None and (fault := _fault(registry, number)):
+            what = f"The files of the {alias}, version {number}, are missing, cut or of another form: {fault}"
+            yield Finding(Level.WRONG, what, mend)
 
 
 def _databases(home: Home, study: Study) -> Findings:
@@ -191,7 +211,7 @@ def _databases(home: Home, study: Study) -> Findings:
 
 def _database(path: Path, busy: str) -> Findings:
     try:
-        connection = sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=PATIENCE_S)
+        connection = sqlite3.connect(f"file:{quote(str(path))}?mode=rw", uri=True, timeout=PATIENCE_S)
         try:
             connection.execute("BEGIN IMMEDIATE")
             connection.rollback()
@@ -269,18 +289,28 @@ def _ports(home: Home, study: Study) -> Findings:
 
 
 EXAMINATIONS: tuple[Callable[[Home, Study], Findings], ...] = (
-    _folders, _disk, _clock, _half_written, _parts, _databases, _registry, _switches, _dead_runs, _reports, _ports,
+    _folders, _disk, _clock, _half_written, _cut_parts, _parts, _databases, _registry, _switches, _dead_runs, _reports,
+    _ports,
 )  # fmt: skip
 
 
-def _has_files(registry: Registry, number: int) -> bool:
-    from mlflow.exceptions import MlflowException
+def _fault(registry: Registry, number: int) -> str:
+    """Why a version cannot be loaded; empty where it can."""
+    from assets.learning.schedule import model_of
 
+    version = registry.version(number)
     try:
-        folder = registry.folder_of(registry.version(number))
-    except (MlflowException, OSError):
-        return False
-    return (folder / "MLmodel").is_file()
+        model_of(registry, version)
+    except MacromicroError as error:
+        return _said(error)
+    return "" if (registry.folder_of(version) / "MLmodel").is_file() else "MLmodel is absent"
+
+
+def _said(error: Exception) -> str:
+    """An error of ours as it stands; of another its class and first line, for what follows may hold values."""
+    if isinstance(error, MacromicroError):
+        return str(error)
+    return f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
 
 
 def _restore(path: Path) -> str:

@@ -21,7 +21,7 @@ from assets.lake import Lake
 from assets.study import Home
 from models.errors import MacromicroError
 
-NAME = "night.lock"
+NAME, SERVING = "night.lock", "ui.lock"
 PATIENCE_S = 0.5
 
 
@@ -48,17 +48,34 @@ def lock(home: Home, what: str) -> Iterator[None]:
     Raises:
         BusyError: someone else holds it; the message says who.
     """
+    with _held(home, NAME, what, "Two runs at once would do the same work twice; wait for it."):
+        Lake(home.lake).sweep()
+        yield
+
+
+@contextmanager
+def serving(home: Home) -> Iterator[None]:
+    """Be the one who serves the home's pages and starts its schedules, for as long as the block runs.
+
+    Raises:
+        BusyError: someone else does; the message says who.
+    """
+    with _held(home, SERVING, "macromicro ui", "Two of them would both start its nights; use its pages, or end it."):
+        yield
+
+
+@contextmanager
+def _held(home: Home, name: str, what: str, why: str) -> Iterator[None]:
     home.root.mkdir(parents=True, exist_ok=True)
-    with (home.root / NAME).open("a+") as file:
+    with (home.root / name).open("a+") as file:
         if not _taken(file):
-            message = f"{home.root} is busy: {_read(file)}. Two runs at once would do the same work twice; wait for it."
+            message = f"{home.root} is busy: {_read(file)}. {why}"
             raise BusyError(message)
         holder = Holder(os.getpid(), datetime.now(UTC).isoformat(timespec="seconds"), what)
         file.truncate(0)
         json.dump(asdict(holder), file)
         file.flush()
         try:
-            Lake(home.lake).sweep()
             yield
         finally:
             file.truncate(0)

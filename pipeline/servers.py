@@ -30,6 +30,7 @@ from assets.study import HOME_VARIABLE, Home
 from models.errors import MacromicroError
 from models.registry import Registry
 from pipeline.instance import logs, prepare
+from pipeline.lock import serving
 
 HOST = "127.0.0.1"
 PR_SET_PDEATHSIG = 1
@@ -108,10 +109,12 @@ def serve(home: Home, dagster_port: int | None, mlflow_port: int | None) -> Iter
 
     Raises:
         ServerError: a port that was asked for is taken, or a server does not come up.
+        BusyError: they run already.
     """
     ports = port(dagster_port, DAGSTER_PORT), port(mlflow_port, MLFLOW_PORT)
     environment = _environment(home)
     with ExitStack() as stack:
+        stack.enter_context(serving(home))
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="macromicro-"))  # nobody else may enter it
         first, then = _servers(home, *ports, Path(folder) / "code.sock")
         started: list[Server] = []

@@ -5,6 +5,8 @@ The defaults themselves live in `assets/study.py`; a test reads this text and co
 
 from __future__ import annotations
 
+import json
+
 from assets.study import PAPER_ITEMS
 
 _HEAD = """\
@@ -12,7 +14,7 @@ _HEAD = """\
 # what it does not know, naming the key. Times are local to the time zone below.
 
 [study]
-name = "{name}"
+name = {name}
 timezone = "{timezone}"          # of the tz database; the night begins and the days turn by it
 
 # One table per self-report item: the ends of its scale. Self-report files have a column of this name.
@@ -126,4 +128,4 @@ scratch_days = 14                   # checkpoints and half-written files nobody 
 def study_text(name: str, timezone: str) -> str:
     """A commented `study.toml` with the paper's nine items, 0–100, and every default."""
     items = "".join(f"[items.{item}]\nlow = 0.0\nhigh = 100.0\n\n" for item in PAPER_ITEMS)
-    return _HEAD.format(name=name, timezone=timezone, items=items)
+    return _HEAD.format(name=json.dumps(name, ensure_ascii=False), timezone=timezone, items=items)

@@ -98,8 +98,9 @@ def clean(context: typer.Context, *, json: Json = False) -> None:
     from pipeline.lock import lock
 
     chosen = options(context)
+    study = chosen.home.study()
     with lock(chosen.home, "macromicro clean"), instance(chosen.home) as storage:
-        figures = tidy(chosen.home, chosen.home.study(), storage).figures()
+        figures = tidy(chosen.home, study, storage).figures()
     if json:
         print_json(figures)
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from inspect import cleandoc
 from pathlib import Path
@@ -21,13 +22,22 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program ins
 UNFORESEEN = "This was not foreseen; --verbose before the command shows where it happened."
 
 
+class Terminal(Console):
+    """Standard output, which may lose its reader (`run | head`): what is under way then goes on unseen."""
+
+    def on_broken_pipe(self) -> None:
+        """Say nothing more, where rich would end the program."""
+        with suppress(SystemExit):
+            super().on_broken_pipe()
+
+
 @dataclass(frozen=True)
 class Options:
     """The options that stand before a command's name."""
 
     home: Home
     verbose: bool
-    console: Console = field(default_factory=lambda: Console(soft_wrap=False))
+    console: Console = field(default_factory=lambda: Terminal(soft_wrap=False))
 
 
 def options(context: typer.Context) -> Options:

@@ -54,10 +54,16 @@ def run(
 def ui(
     context: typer.Context,
     port: Annotated[
-        int | None, typer.Option(help="Port of Dagster's pages; else the first free one from 3000.", show_default=False)
+        int | None,
+        typer.Option(
+            min=1, max=65_535, help="Port of Dagster's pages; else the first free one from 3000.", show_default=False
+        ),
     ] = None,
     mlflow_port: Annotated[
-        int | None, typer.Option(help="Port of MLflow's pages; else the first free one from 5000.", show_default=False)
+        int | None,
+        typer.Option(
+            min=1, max=65_535, help="Port of MLflow's pages; else the first free one from 5000.", show_default=False
+        ),
     ] = None,
 ) -> None:
     """Open the pages: Dagster (with its daemon: schedule and inbox sensor) and MLflow, on this machine only.

@@ -85,3 +85,17 @@ def test_a_url_is_a_root_like_a_path(home: Home) -> None:
     lake = Lake(f"file://{home.lake}")
     lake.write(SELF_REPORTS, answers(answer()), DAY)
     assert Lake(home.lake).exists(SELF_REPORTS, DAY)
+
+
+@pytest.mark.parametrize("left", [0, 100])
+def test_a_damaged_part_is_named_with_what_to_do_and_found_unread(lake: Lake, home: Home, left: int) -> None:
+    for key in (DAY, Key("P2", date(2026, 3, 2))):
+        lake.write(SELF_REPORTS, answers(answer()), key)
+    assert lake.cut() == []
+    place = "self_reports/date=2026-03-02/participant=P1/part.parquet"
+    data = (home.lake / place).read_bytes()
+    (home.lake / place).write_bytes(data[:left])
+    assert lake.cut() == [place]
+    with pytest.raises(LakeError, match=rf"{place} under .* is damaged: .*Remove it, and P1's file in the ledger/"):
+        lake.read(SELF_REPORTS, DAY)
+    assert lake.read(SELF_REPORTS, Key("P2", date(2026, 3, 2))).height == 1

@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import subprocess
 import sys
@@ -224,3 +225,19 @@ def test_help_waits_for_no_library_that_takes_its_time() -> None:
     script += f"print([m for m in {slow} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_reader_that_goes_away_ends_no_command() -> None:
+    program = (
+        "from pipeline.commands.context import Terminal\n"
+        "import sys, time\n"
+        "terminal = Terminal(soft_wrap=False)\n"
+        "for line in range(20_000): terminal.print(f'line {line} of many')\n"
+        "print('done', file=sys.stderr)\n"
+    )
+    command = f'"{sys.executable}" -c "$PROGRAM" | head -1'
+    done = subprocess.run(
+        ["bash", "-c", command], env={**os.environ, "PROGRAM": program}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "line 0 of many\n"
+    assert done.stderr == "done\n"

@@ -246,3 +246,29 @@ def test_a_run_that_nobody_works_on_is_worth_a_look(well: Home) -> None:
 def test_days_that_could_not_be_drawn_are_worth_a_look(well: Home) -> None:
     write_page(well.root / "reports" / "days", ("P1", DAY), "abc", FAILED.format(kind="X", participant="P1", day=DAY))
     assert only(well).what == "1 day could not be drawn (P1_2026-03-02)."
+
+
+def test_a_damaged_part_is_wrong_and_what_the_doctor_advises_names_its_unit(well: Home) -> None:
+    (part,) = well.lake.glob("hrv/*/*/part.parquet")
+    part.write_bytes(part.read_bytes()[:-4])
+    found = only(well)
+    assert "1 parts of hrv are damaged (hrv/date=2026-03-02/participant=P1/part.parquet)" in found.what
+    assert "lake/ledger/physiology/" in found.mend
+
+
+def test_what_nobody_foresaw_is_a_finding_of_one_line_and_the_others_go_on(
+    well: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def _parts(home: Home, study: object) -> list[Finding]:
+        message = "file is not a database\n[SQL: SELECT answers FROM somebody]"
+        raise sqlite3.DatabaseError(message)
+
+    monkeypatch.setattr(doctor, "EXAMINATIONS", (_parts, *doctor.EXAMINATIONS))
+    assert only(well).what == "parts could not be looked at: DatabaseError: file is not a database"
+
+
+def test_a_home_with_a_number_sign_is_looked_at_and_nothing_is_made_beside_it(tmp_path: Path, well: Home) -> None:
+    other = Home(tmp_path / "a#b")
+    well.root.rename(other.root)
+    assert examine(other) == []
+    assert not (tmp_path / "a").exists()

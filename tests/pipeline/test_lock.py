@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from assets.study import Home
-from pipeline.lock import BusyError, holder, lock
+from pipeline.lock import BusyError, holder, lock, serving
 
 HOLD = (
     "import sys, time; from pathlib import Path; from assets.study import Home; from pipeline.lock import lock\n"
@@ -53,4 +53,16 @@ def test_the_lock_of_a_killed_process_falls_with_it(home: Home) -> None:
     other.send_signal(signal.SIGKILL)
     other.wait()
     with lock(home, "after the kill"):
+        pass
+
+
+def test_pages_are_served_once_and_a_night_runs_beside_them(home: Home) -> None:
+    with (
+        serving(home),
+        lock(home, "night"),
+        pytest.raises(BusyError, match=f"macromicro ui .process {os.getpid()}.*use its pages"),
+        serving(home),
+    ):
+        pass
+    with serving(home):
         pass
