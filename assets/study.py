@@ -280,11 +280,14 @@ class Home:
         """The home given, else `MACROMICRO_HOME`, else `./home`; always absolute.
 
         Raises:
-            StudyError: databases cannot lie at such a path.
+            StudyError: no home can be there.
         """
         root = (given or Path(os.environ.get(HOME_VARIABLE, "home"))).expanduser().resolve()
         if set(str(root)) & set("%?"):
             message = f"{root} holds % or ?, which the addresses of databases cannot; choose another folder"
+            raise StudyError(message)
+        if root.is_file():
+            message = f"{root} is a file; a home is a folder"
             raise StudyError(message)
         return cls(root)
 

@@ -22,6 +22,14 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program ins
 UNFORESEEN = "This was not foreseen; --verbose before the command shows where it happened."
 
 
+def writable(path: Path | None) -> Path | None:
+    """Refuse a file that could not be written in the end, before the work begins."""
+    if path is not None and not path.absolute().parent.is_dir():
+        message = f"there is no folder {path.parent}"
+        raise typer.BadParameter(message)
+    return path
+
+
 class Terminal(Console):
     """Standard output, which may lose its reader (`run | head`): what is under way then goes on unseen."""
 

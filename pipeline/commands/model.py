@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.commands.context import Json, options, print_json
+from pipeline.commands.context import Json, options, print_json, writable
 
 
 class Protocol(StrEnum):
@@ -33,7 +33,10 @@ def predict(
     participant: Annotated[str, typer.Argument(help="The participant's study code.")],
     *,
     frame: Annotated[
-        Path | None, typer.Option(help="Also write the row that the model was asked with, as Parquet.")
+        Path | None,
+        typer.Option(
+            dir_okay=False, callback=writable, help="Also write the row that the model was asked with, as Parquet."
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -61,7 +64,11 @@ def evaluate(
     *,
     json: Annotated[
         Path | None,
-        typer.Option(help="Write the table to this file as JSON: protocol, model, figure; of several seeds a list."),
+        typer.Option(
+            dir_okay=False,
+            callback=writable,
+            help="Write the table to this file as JSON: protocol, model, figure; of several seeds a list.",
+        ),
     ] = None,
     protocol: Annotated[
         list[Protocol] | None, typer.Option(help="Which protocol; may be given several times.", show_default="P2 P2N")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.commands.context import Json, options, print_json
+from pipeline.commands.context import Json, Terminal, options, print_json
 
 
 def run(
@@ -26,7 +26,6 @@ def run(
     ordinary nights new answers move the parameters of those who gave them; the whole model is fitted anew weekly, for
     many new people, for drift (as study.toml says), or with --macro.
     """
-    from rich.console import Console
     from rich.markup import escape
 
     from assets.learning.evaluation import read_evaluation
@@ -36,7 +35,7 @@ def run(
 
     chosen = options(context)
     study = chosen.home.study()
-    console = Console(stderr=True) if json else chosen.console
+    console = Terminal(stderr=True) if json else chosen.console
     outcome = run_night(chosen.home, study, console, macro=macro)
     if outcome.nothing:
         console.print("Nothing new, nothing to do: every dump is catalogued, every day computed, everything learnt.")

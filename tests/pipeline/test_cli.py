@@ -227,6 +227,17 @@ def test_help_waits_for_no_library_that_takes_its_time() -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+def test_a_file_that_could_not_be_written_is_refused_before_the_work(tmp_path: Path) -> None:
+    for command in (["predict", "P001", "--frame"], ["evaluate", "--json"]):
+        said = say(tmp_path, *command, str(tmp_path / "nowhere" / "file"), expect=2)
+        assert "there is no folder" in said
+
+
+def test_a_home_that_is_a_file_is_none(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert "is a file; a home is a folder" in say(tmp_path / "file", "status", expect=1)
+
+
 def test_a_reader_that_goes_away_ends_no_command() -> None:
     program = (
         "from pipeline.commands.context import Terminal\n"
