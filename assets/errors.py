@@ -8,7 +8,7 @@ class StudyError(MacromicroError):
 
 
 class LakeError(MacromicroError):
-    """A part of the lake cannot be written or does not fit its declared table."""
+    """A part of the lake cannot be written or read, or does not fit its declared table."""
 
 
 class DumpError(MacromicroError):
