@@ -127,8 +127,11 @@ def _learn(material: _Material, held: Held, checkpoint: Path | None, progress: P
     device = device_of(model.settings)
     checks = [_Check.of(v.take(held.check), material.unit[held.check], device) for v in material.trained]
     start = fmean(c.untouched for c in checks)
+
+    def score(network: Network) -> float:
+        return fmean(c.score(network) for c in checks)
+
     with beside(lambda: material.forest(held.learn), model.settings.threads) as forest:
-        score = lambda n: fmean(c.score(n) for c in checks)  # noqa: E731
         best = training.choose(score, start, _under(checkpoint, "choose"), progress)
         model.curve = training.curve
         if best is None:

@@ -249,6 +249,10 @@ class Registry:
         self.client()
         return Path(download_artifacts(artifact_uri=version.uri, registry_uri=self.uri, tracking_uri=self.uri))
 
+    def model_of(self, version: Version) -> Path:
+        """The folder in it that `models.packaging.save` wrote."""
+        return self.folder_of(version) / "artifacts" / "model"
+
     def exists(self) -> bool:
         """Whether anything was ever written here."""
         return (self.folder / "mlflow.db").is_file()

@@ -40,7 +40,7 @@ def estimate(home: Home, study: Study, participant: str) -> tuple[dict[str, Any]
         raise StudyError(message)
     registry = Registry(home.mlflow, study.study.name)
     version = registry.aliased(CHAMPION)
-    _same_items(items_in(registry.folder_of(version) / "artifacts" / "model"), items_of(study), version.number)
+    _same_items(items_in(registry.model_of(version)), items_of(study), version.number)
     import mlflow.pyfunc
 
     # How much of a look-back was measured stands in the moments and is nothing that the model asks for.

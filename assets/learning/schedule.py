@@ -138,7 +138,7 @@ def model_of(registry: Registry, version: Version) -> MacroMicro:
     from models.packaging import load
 
     try:
-        return load(registry.folder_of(version) / "artifacts" / "model")
+        return load(registry.model_of(version))
     except (MlflowException, OSError) as error:
         message = f"the files of version {version.number} cannot be read: {error}"
         raise ModelError(message) from error

@@ -62,7 +62,7 @@ def said_by(home: Home, study: Study, version: Version, frame: pl.DataFrame) -> 
     from models.packaging import load
     from models.tables import predict_frame
 
-    model = load(registry_of(home, study).folder_of(version) / "artifacts" / "model")
+    model = load(registry_of(home, study).model_of(version))
     before = frame.select("participant", answers_before=pl.col("past_age_h").list.len().cast(pl.Int64))
     said = predict_frame(model, frame).join(before, on="participant", maintain_order="left")
     why = [

@@ -100,12 +100,7 @@ def evaluate(
 
     chosen = options(context)
     study, show = chosen.home.study(), show_items if items else show_evaluation
-    if items and seeds > 1:
-        message = "--items shows one fit; give it or --seeds, not both"
-        raise typer.BadParameter(message)
-    if grid is not None and (protocol or seeds > 1 or permuted or items):
-        message = "--grid is judged under P1 alone, with seeds of its own; give --grid or the other options, not both"
-        raise typer.BadParameter(message)
+    _refuse_both(grid=grid is not None, items=items, seeds=seeds > 1, others=bool(protocol) or permuted)
     if grid is not None:
         rows = experiments.grid(chosen.home, study, grid.value, chosen.console)
         experiments.show_grid(chosen.console, rows)
@@ -123,3 +118,13 @@ def evaluate(
 
         json.write_text(text.dumps(found, indent=2))
         chosen.console.print(f"Wrote {json}", highlight=False)
+
+
+def _refuse_both(*, grid: bool, items: bool, seeds: bool, others: bool) -> None:
+    """Refuse options of `evaluate` that cannot be meant together."""
+    if items and seeds:
+        message = "--items shows one fit; give it or --seeds, not both"
+        raise typer.BadParameter(message)
+    if grid and (items or seeds or others):
+        message = "--grid is judged under P1 alone, with seeds of its own; give --grid or the other options, not both"
+        raise typer.BadParameter(message)
