@@ -2,24 +2,26 @@
 
 A row asks about one participant at one time and brings its own past: `past_age_h` (hours before, oldest first) and
 `past_<item>` (the answers, NaN where an item was not answered), beside any of the feature columns of
-`models/cohort.py`; columns that are left out count as missing. With `nightly` true it asks as a nightly batch does:
-from earlier days' answers and `yesterday` alone, and with intervals that fit that. So a prediction needs no lake, and
-depends on nothing but its own row. What is answered is long, rows in the order asked, items in theirs: `OUTPUT`, then,
-where `why` is asked, `why.<part>`: what each modality, the person's `history` and the `person`'s own parameters moved
-the estimate by, in scale units. MLflow's side of it is `models/pyfunc.py`, that of polars `models/tables.py`.
+`models/cohort.py`. Of those, what is left out counts as missing; other columns are not read. With `nightly` true it
+asks as a nightly batch does: from earlier days' answers and `yesterday` alone, and with intervals that fit that. So a
+prediction needs no lake, and depends on nothing but its own row. What is answered is long, rows in the order asked,
+items in theirs: `OUTPUT`, then, where `why` is asked, `why.<part>`: what each modality, the person's `history` and the
+`person`'s own parameters moved the estimate by, in scale units. MLflow's side of it is `models/pyfunc.py`, that of
+polars `models/tables.py`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.cohort import Cohort, Floats, Ints, Item, Mask, modalities_of
+from models.cohort import Cohort, Floats, Ints, Item, Mask, feature_columns, modalities_of
 from models.errors import CohortError
 
 HOUR_US, DAY_US = 3_600_000_000, 86_400_000_000
@@ -84,6 +86,25 @@ class Predictor(Protocol):
 def parts(features: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     """What may contribute to an estimate: each modality, the person's answers, the person's own parameters."""
     return (*features, "history", "person")
+
+
+def past_columns(items: Sequence[Item]) -> list[str]:
+    """The columns that bring past answers."""
+    return [f"past_{i.name}" for i in items]
+
+
+def columns(items: Sequence[Item], features: Mapping[str, Sequence[str]]) -> frozenset[str]:
+    """Every column that is read."""
+    return frozenset([*ASKED, *past_columns(items), "nightly", *feature_columns(features)])
+
+
+def unread(names: Iterable[object], read: frozenset[str]) -> list[str]:
+    """Columns that seem to bring past answers or features and are not `read`: most likely misspelt.
+
+    The share of a stretch that was measured is known to stand beside the features, and not read.
+    """
+    others = (str(name) for name in names if name not in read)
+    return [n for n in others if ("." in n or n.startswith("past_")) and not n.endswith(".coverage")]
 
 
 @dataclass(frozen=True)
@@ -166,10 +187,13 @@ def unfold(asked: Asked, items: Sequence[Item], features: Mapping[str, Sequence[
     Returns:
         The cohort, the places of the rows asked, in their order, and which of them are asked the night before.
     """
-    needed = [*ASKED, *(f"past_{i.name}" for i in items)]
+    needed = [*ASKED, *past_columns(items)]
     missing = [c for c in needed if c not in asked.names]
     if missing:
         message = f"the frame lacks {', '.join(missing)}; a row needs {', '.join(needed)}, and may have features"
+        raise CohortError(message)
+    if len(set(asked.names)) < len(asked.names):
+        message = f"the frame has {next(n for n, times in Counter(asked.names).items() if times > 1)} twice"
         raise CohortError(message)
     count, age_h, past = _past(asked, items)
     now_us, hour, day = _asked_about(asked)
@@ -253,7 +277,7 @@ def _nightly(asked: Asked) -> Mask:
 
 def _past(asked: Asked, items: Sequence[Item]) -> tuple[Ints, Floats, list[Floats]]:
     """How many past answers each row brings (rows,), their ages in hours and, by item, the answers, end to end."""
-    count, (age_h, *past) = _lists(asked, ["past_age_h", *(f"past_{i.name}" for i in items)])
+    count, (age_h, *past) = _lists(asked, ["past_age_h", *past_columns(items)])
     if not ((age_h > 0) & (age_h < LONGEST_H)).all():
         message = (
             "past_age_h must be above 0 and no age of the world: hours from each past answer to the time asked about"

@@ -3,7 +3,8 @@
 The logged model is code plus safetensors: MLflow runs `models/served.py` from the model's own copy of this package
 (`code_paths`), so it loads where macromicro is not installed, and nothing in it is a pickle. The input example is made
 up, never taken from a study. What the frame means and how it is answered is `models/frame.py`; what moved an estimate
-is told on asking, `predict(frame, params={"why": True})`, since it takes several times as long.
+is told on asking, `predict(frame, params={"why": True})`, since it takes several times as long. MLflow hands frames on
+as they are (`docs/decisions/0012`).
 """
 
 from __future__ import annotations
@@ -11,14 +12,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import polars as pl
+from typing import TYPE_CHECKING
 
 from models.cohort import Item, feature_columns
-from models.frame import ASKED, OUTPUT, WHY, Predictor, parts
+from models.frame import ASKED, OUTPUT, WHY, Predictor, parts, past_columns
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
@@ -30,38 +28,40 @@ NEEDS = ("mlflow", "numpy", "pandas", "safetensors")
 def signature(items: Sequence[Item], features: Mapping[str, Sequence[str]]) -> ModelSignature:
     """MLflow's signature: the columns of the frame, and of what comes back, where what moved estimates is optional.
 
-    What columns must hold, and which must be there, `models/frame.py` sees to, and says so by the column's name: where
-    MLflow refuses a frame it prints it, with what people answered.
+    MLflow is told that the model checks its input itself, as it is of models with type hints: looking at hundreds of
+    columns one by one takes longer than an estimate, and where MLflow refuses a frame it prints it, with what people
+    answered. An MLflow that does not know of this checks all the same.
     """
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
-    from mlflow.types.schema import AnyType
+    from mlflow.types.schema import Array
 
-    anything = AnyType()  # type: ignore[no-untyped-call]
-    plain = (*ASKED, *(f"past_{i.name}" for i in items), "nightly")
-    asked: list[ColSpec | TensorSpec] = [ColSpec(anything, name, required=False) for name in plain]
-    # Hundreds of columns are looked at sooner if they have a type; MLflow knows none of a count that may be missing.
-    asked += [
-        ColSpec(anything if name.endswith(".past_n") else DataType.double, name, required=False)
-        for name in feature_columns(features)
-    ]
+    numbers = Array(DataType.double)
+    plain: dict[str, DataType | Array] = {
+        "participant": DataType.string,
+        "time_us": DataType.long,
+        "day": DataType.datetime,
+        "past_age_h": numbers,
+    }
+    asked: list[ColSpec | TensorSpec] = [ColSpec(plain.get(name, DataType.double), name) for name in ASKED]
+    asked += [ColSpec(numbers, name) for name in past_columns(items)]
+    asked += [ColSpec(DataType.boolean, "nightly", required=False)]
+    asked += [ColSpec(DataType.double, name, required=False) for name in feature_columns(features)]
     kinds = {str: DataType.string, int: DataType.long, float: DataType.double, bool: DataType.boolean}
     said: list[ColSpec | TensorSpec] = [ColSpec(kinds[kind], name) for name, kind in OUTPUT.items()]
     said += [ColSpec(DataType.double, f"{WHY}{part}", required=False) for part in parts(features)]
     why = ParamSchema([ParamSpec("why", DataType.boolean, default=False)])
-    return ModelSignature(Schema(asked), Schema(said), why)
+    out = ModelSignature(Schema(asked), Schema(said), why)
+    out._is_signature_from_type_hint = True  # noqa: SLF001 (a test holds MLflow to it)
+    return out
 
 
-def example(items: Sequence[Item]) -> Any:
-    """Two made-up rows as a pandas frame: someone with three past answers, and someone new."""
-    ages = [30.0, 26.0, 5.5]
-    rows: list[dict[str, object]] = [
-        {"participant": "EXAMPLE1", "past_age_h": ages, **{f"past_{i.name}": _made_up(i) for i in items}},
-        {"participant": "EXAMPLE2", "past_age_h": [], **{f"past_{i.name}": [] for i in items}},
-    ]
-    when = datetime(2000, 1, 3, 12)  # noqa: DTZ001 (MLflow's datetime columns carry no zone)
-    clock: dict[str, object] = {"time_us": 946_900_800_000_000, "day": when.replace(hour=0), "local_hour": 12.0}
-    return pl.DataFrame([{**row, **clock} for row in rows]).to_pandas()
+def example(items: Sequence[Item]) -> list[dict[str, object]]:
+    """Two made-up rows, as JSON may bring them: someone with three past answers, and someone new."""
+    clock: dict[str, object] = {"time_us": 946_900_800_000_000, "day": "2000-01-03", "local_hour": 12.0}
+    some = {"past_age_h": [30.0, 26.0, 5.5], **dict(zip(past_columns(items), map(_made_up, items), strict=True))}
+    none: dict[str, object] = {name: [] for name in some}
+    return [{"participant": "EXAMPLE1", **clock, **some}, {"participant": "EXAMPLE2", **clock, **none}]
 
 
 def _made_up(item: Item) -> list[float]:

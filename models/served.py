@@ -6,7 +6,8 @@ which afterwards is found as before; so nothing in it may be imported later than
 """
 
 import sys
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -38,7 +39,7 @@ def _own_code() -> Iterator[None]:
 
 
 with _own_code():
-    from models.frame import Asked, answers
+    from models.frame import Asked, answers, columns, unread
     from models.packaging import load
 
 
@@ -48,18 +49,33 @@ class Served(PythonModel):
     def load_context(self, context: PythonModelContext) -> None:
         """Load the weights that were logged beside this file."""
         self._model = load(Path(context.artifacts["model"]))
+        self._read = columns(self._model.items, self._model.features)
 
     def predict(self, context: PythonModelContext, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:  # noqa: ARG002
-        """Predict a frame; see `models/frame.py` for its columns."""
-        asked = Asked(model_input.columns, lambda name: model_input[name].to_numpy(), partial(_block, model_input))
+        """Predict a frame, or the same as JSON has it; see `models/frame.py` for its columns."""
+        frame = _frame(model_input)
+        if others := unread(frame.columns, self._read):
+            warnings.warn(f"this model does not read {', '.join(others)}", stacklevel=2)
+        asked = Asked(frame.columns, lambda name: frame[name].to_numpy(), partial(_block, frame))
         return pd.DataFrame(answers(self._model, asked, **(params or {})), copy=False)
 
 
+def _frame(given: Any) -> pd.DataFrame:
+    """A frame, a list of rows, columns by name, or one row."""
+    if isinstance(given, pd.DataFrame):
+        return given
+    one = isinstance(given, Mapping) and isinstance(given.get("participant"), str)
+    return pd.DataFrame([given] if one else given)
+
+
 def _block(frame: pd.DataFrame, names: list[str]) -> NDArray[np.float64]:
-    try:
-        return frame[names].to_numpy(np.float64, na_value=np.nan)
-    except TypeError:  # of columns of objects pandas leaves its own NA as it is
-        return frame[names].to_numpy(object, na_value=np.nan).astype(np.float64)
+    values = frame[names].to_numpy()
+    if values.dtype.kind not in "biuf":
+        values = frame[names].to_numpy(object, na_value=np.nan)
+        if any(isinstance(value, str) for value in values.flat):
+            message = "a text"
+            raise TypeError(message)
+    return values.astype(np.float64)
 
 
 mlflow.models.set_model(Served())

@@ -1,7 +1,9 @@
 """A model that learnt, with networks, trees and body, through plain MLflow: the numbers of the model in process."""
 
+import json
 import shutil
 import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -138,12 +140,79 @@ def test_unwrapped_it_says_the_same_and_what_is_wrong_with_a_frame(
     assert type(caught.value).__name__ == "CohortError"
 
 
+def test_mlflow_hands_a_frame_on_as_it_is_and_we_check_it(learnt: tuple[MacroMicro, Cohort], champion: object) -> None:
+    """MLflow looks at each column by itself, for longer than an estimate takes, and prints what it refuses."""
+    frame, _ = last_rows(*learnt)
+    one, name = frame.iloc[:1].reset_index(drop=True), "hrv.f0"
+    wanted = champion.predict(one.assign(**{name: 70.0}))["value"].to_list()  # type: ignore[attr-defined]
+    for whole in (np.array([70]), np.array([70], np.int8), pd.array([70], dtype="Int64")):
+        assert champion.predict(one.assign(**{name: whole}))["value"].to_list() == wanted  # type: ignore[attr-defined]
+    for wrong in ("70", pd.Timestamp("2026-03-20"), [70.0], np.inf):
+        with pytest.raises(Exception, match=name) as caught:
+            champion.predict(one.assign(**{name: [wrong]}))  # type: ignore[attr-defined]
+        assert type(caught.value).__name__ == "CohortError"
+    with pytest.raises(Exception, match=f"the frame has {name} twice"):
+        champion.predict(pd.concat([one, one[[name]]], axis=1))  # type: ignore[attr-defined]
+
+
+def test_a_misspelt_column_is_not_passed_over_in_silence(learnt: tuple[MacroMicro, Cohort], champion: object) -> None:
+    frame, _ = last_rows(*learnt)
+    one = frame.iloc[:1]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        more = pd.DataFrame([[1.0, "dull", 7]], columns=["hrv.coverage", "note", 7], index=one.index)
+        champion.predict(pd.concat([one, more], axis=1))  # type: ignore[attr-defined]
+        assert not caught
+        champion.predict(one.assign(**{"hrv.f9": 70.0, "past_hapy": [[1.0]]}))  # type: ignore[attr-defined]
+    assert [str(told.message) for told in caught] == ["this model does not read hrv.f9, past_hapy"]
+
+
+def test_json_may_ask_for_rows_columns_or_one_row(learnt: tuple[MacroMicro, Cohort], champion: object) -> None:
+    frame, _ = last_rows(*learnt)
+    asked = frame.assign(day=frame["day"].dt.strftime("%Y-%m-%d"))
+    records = [{name: _plain(value) for name, value in row.items()} for row in asked.to_dict("records")]
+    columns = {name: [row[name] for row in records] for name in records[0]}
+    wanted = champion.predict(frame)["value"]  # type: ignore[attr-defined]
+    for way in (records, columns):
+        np.testing.assert_allclose(champion.predict(way)["value"], wanted, atol=1e-6)  # type: ignore[attr-defined]
+    one = champion.predict(records[1])["value"]  # type: ignore[attr-defined]
+    np.testing.assert_allclose(one, wanted[len(one) : 2 * len(one)], atol=1e-6)
+
+
+def _plain(value: object) -> object:
+    """As JSON has it: no arrays, no NaN."""
+    if isinstance(value, np.ndarray):
+        return [_plain(v) for v in value.tolist()]
+    return None if isinstance(value, float) and np.isnan(value) else value
+
+
+def test_mlflow_s_server_answers_its_own_example_and_says_what_is_wrong(registry: Registry, champion: object) -> None:
+    from mlflow.pyfunc.scoring_server import invocations
+
+    folder = registry.folder_of(registry.aliased(CHAMPION))
+    example = json.loads((folder / "serving_input_example.json").read_text())
+
+    def ask(payload: dict[str, object]) -> list[dict[str, object]]:
+        said = invocations(json.dumps(payload), "application/json", champion, None)
+        assert said.status == 200
+        out: list[dict[str, object]] = json.loads(said.response)["predictions"]
+        return out
+
+    said = ask(example)
+    assert {row["participant"] for row in said} == {"EXAMPLE1", "EXAMPLE2"}
+    assert not any(name.startswith(WHY) for name in said[0])
+    assert f"{WHY}history" in ask({**example, "params": {"why": True}})[0]
+    with pytest.raises(Exception, match="unexpected error") as caught:
+        ask({"inputs": [{**example["inputs"][0], "local_hour": 25}]})
+    assert "local_hour must be an hour of the wall clock" in caught.value.serialize_as_json()
+
+
 def test_missing_values_and_types_may_be_written_in_every_way_of_pandas(
     learnt: tuple[MacroMicro, Cohort], champion: object
 ) -> None:
     frame, _ = last_rows(*learnt)
     one = frame.iloc[:1].reset_index(drop=True)
-    count, feature, answers = "hrv.past_n", "hrv.hr_bpm", f"past_{learnt[1].items[0].name}"
+    count, feature, answers = "hrv.past_n", "hrv.f0", f"past_{learnt[1].items[0].name}"
     past = list(one[answers].iloc[0])
     unwrapped = champion.unwrap_python_model()  # type: ignore[attr-defined]
     whole = one.assign(local_hour=[13.0], **{count: np.nan, feature: np.nan, answers: [[np.nan, *past[1:]]]})
@@ -231,7 +300,9 @@ def test_past_answers_may_be_whole_and_an_item_without_one_may_be_none(
     assert champion.predict(plain)["value"].to_list() == wanted.to_list()  # type: ignore[attr-defined]
 
 
-def test_the_signature_tells_what_comes_back_and_what_may_be_asked(champion: object) -> None:
+def test_the_signature_tells_what_comes_back_and_what_may_be_asked(
+    learnt: tuple[MacroMicro, Cohort], champion: object
+) -> None:
     signature = champion.metadata.signature  # type: ignore[attr-defined]
     said = {c.name: c.required for c in signature.outputs}
     assert [name for name, needed in said.items() if needed] == [
@@ -244,3 +315,7 @@ def test_the_signature_tells_what_comes_back_and_what_may_be_asked(champion: obj
         "why.person",
     ]
     assert [p.name for p in signature.params] == ["why"]
+    past = [f"past_{i.name}" for i in learnt[0].items]
+    needed = [c.name for c in signature.inputs if c.required]
+    assert needed == ["participant", "time_us", "day", "local_hour", "past_age_h", *past]
+    assert {str(c.type) for c in signature.inputs if "." in c.name} == {"DataType.double"}
