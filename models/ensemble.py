@@ -18,7 +18,7 @@ from models.cohort import Floats, Ints, Singles
 from models.inputs import CONTEXT_WIDTH, HISTORY_WIDTH, Inputs
 from models.settings import Settings
 
-ROWS = 256  # rows at once: bounds memory
+ROWS = 64  # rows at once: bounds memory, and fits a cache
 NEVER = np.float32(-np.inf)  # how much attention goes to what is not there, before the softmax
 EPSILON = np.float32(1e-5)  # of torch's layer norm
 # Half of what the error function leaves to 1, highest power first (Abramowitz and Stegun 1964, 7.1.26).
