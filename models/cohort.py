@@ -34,6 +34,8 @@ Singles = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
+MOST = 10**9  # moments of one person
+
 
 @dataclass(frozen=True)
 class Item:
@@ -191,15 +193,18 @@ def modalities_of(
         features: for each modality, the features wanted, in order.
 
     Raises:
-        CohortError: a count of earlier moments is below 0.
+        CohortError: a count of earlier moments cannot be, or a standard deviation is below 0.
     """
     whole, start, out = numbers(feature_columns(features)), 0, {}
     for name, wanted in features.items():
         end = start + 1 + 3 * len(wanted)
         values, mean, sd = (np.ascontiguousarray(whole[:, start + k : end : 3]) for k in (1, 2, 3))
         count = filled(whole[:, start])
-        if (count < 0).any():
-            message = f"{name}.past_n counts earlier moments and cannot be below 0"
+        if ((count < 0) | (count > MOST)).any():
+            message = f"{name}.past_n counts earlier moments: from 0 to {MOST:,}"
+            raise CohortError(message)
+        if (sd < 0).any():
+            message = f"{name}.{wanted[int(np.argmax((sd < 0).any(axis=0)))]}.past_sd is below 0, which no deviation is"
             raise CohortError(message)
         out[name] = Modality(tuple(wanted), values, mean, sd, count.astype(np.int64))
         start = end

@@ -16,6 +16,9 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from numbers import Real
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,9 +27,13 @@ from numpy.typing import NDArray
 from models.cohort import Cohort, Floats, Ints, Item, Mask, feature_columns, modalities_of
 from models.errors import CohortError
 
-HOUR_US, DAY_US = 3_600_000_000, 86_400_000_000
+HOUR_US = 3_600_000_000
+WEST_H, EAST_H = -13.0, 15.0  # an hour beyond the zones furthest from UTC: clocks may be told in whole hours
 DAY_H, CLOCK_CHANGE_H = 24.0, 1.0
+ISO = r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?"
 LONGEST_H, LATEST_US = 1e6, 4_102_444_800_000_000  # more than a century back, until the year 2100
+NUMBERS = (Real, Decimal, np.bool_)
+NO_NUMBERS = (TypeError, ValueError, ArithmeticError)  # what making numbers of something else ends in
 ASKED = ("participant", "time_us", "day", "local_hour", "past_age_h")
 OUTPUT = {
     "participant": str,
@@ -93,18 +100,19 @@ def past_columns(items: Sequence[Item]) -> list[str]:
     return [f"past_{i.name}" for i in items]
 
 
+def needed(items: Sequence[Item]) -> list[str]:
+    """The columns that must be there."""
+    return [*ASKED, *past_columns(items)]
+
+
 def columns(items: Sequence[Item], features: Mapping[str, Sequence[str]]) -> frozenset[str]:
     """Every column that is read."""
-    return frozenset([*ASKED, *past_columns(items), "nightly", *feature_columns(features)])
+    return frozenset([*needed(items), "nightly", *feature_columns(features)])
 
 
 def unread(names: Iterable[object], read: frozenset[str]) -> list[str]:
-    """Columns that seem to bring past answers or features and are not `read`: most likely misspelt.
-
-    The share of a stretch that was measured is known to stand beside the features, and not read.
-    """
-    others = (str(name) for name in names if name not in read)
-    return [n for n in others if ("." in n or n.startswith("past_")) and not n.endswith(".coverage")]
+    """Columns that are not `read` and may be misspelt; that shares of stretches stand beside features is known."""
+    return [str(name) for name in names if name not in read and not str(name).endswith(".coverage")]
 
 
 @dataclass(frozen=True)
@@ -140,10 +148,10 @@ class Asked:
     def _block(self, names: list[str]) -> Floats:
         try:
             return self.block(names)
-        except (TypeError, ValueError) as error:
+        except NO_NUMBERS:
             if len(names) == 1:
-                message = f"{names[0]} holds something that is no number: {error}"
-                raise CohortError(message) from error
+                message = f"{names[0]} holds something that is no number"
+                raise CohortError(message) from None
         return np.concatenate([self._block([name]) for name in names], axis=1)  # says which, or gets past it
 
 
@@ -187,11 +195,7 @@ def unfold(asked: Asked, items: Sequence[Item], features: Mapping[str, Sequence[
     Returns:
         The cohort, the places of the rows asked, in their order, and which of them are asked the night before.
     """
-    needed = [*ASKED, *past_columns(items)]
-    missing = [c for c in needed if c not in asked.names]
-    if missing:
-        message = f"the frame lacks {', '.join(missing)}; a row needs {', '.join(needed)}, and may have features"
-        raise CohortError(message)
+    refuse_missing(asked.names, items)
     if len(set(asked.names)) < len(asked.names):
         message = f"the frame has {next(n for n, times in Counter(asked.names).items() if times > 1)} twice"
         raise CohortError(message)
@@ -206,11 +210,10 @@ def unfold(asked: Asked, items: Sequence[Item], features: Mapping[str, Sequence[
     back[nightly[whose] & (back == 0) & (clock < CLOCK_CHANGE_H)] = -1
     person = np.r_[whose, rows]
     time_us = np.r_[now_us[whose] - np.round(age_h * HOUR_US).astype(np.int64), now_us]
-    order = np.lexsort((time_us, person))
+    order = np.argsort(person, kind="stable")
     person, time_us = person[order], time_us[order]
-    if ((np.diff(person) == 0) & (np.diff(time_us) == 0)).any():
-        message = "two answers of past_age_h of one row are of one time; each must be unique"
-        raise CohortError(message)
+    stuck = person[1:][(np.diff(person) == 0) & (np.diff(time_us) <= 0)]
+    _refuse(np.isin(rows, stuck), "past_age_h must tell the oldest answer first, and no two of one time")
     nothing = np.full((len(rows), len(items)), np.nan)
     last = np.cumsum(count + 1) - 1
 
@@ -233,56 +236,74 @@ def unfold(asked: Asked, items: Sequence[Item], features: Mapping[str, Sequence[
     return cohort, last, nightly
 
 
+def refuse_missing(names: Collection[object], items: Sequence[Item]) -> None:
+    """Refuse a frame without the columns that every row needs.
+
+    Raises:
+        CohortError: some are not among the `names`.
+    """
+    missing = [c for c in needed(items) if c not in names]
+    if missing:
+        message = f"the frame lacks {', '.join(missing)}; a row needs {', '.join(needed(items))}, and may have features"
+        raise CohortError(message)
+
+
+def _refuse(wrong: Mask, message: str) -> None:
+    """Refuse a frame some rows of which are wrong, (rows,), naming the first of them."""
+    if wrong.any():
+        raise CohortError(message if len(wrong) == 1 else f"{message} (row {np.argmax(wrong) + 1} of {len(wrong)})")
+
+
 def _participants(asked: Asked) -> tuple[str, ...]:
     """Whom each row asks about."""
-    codes = asked.column("participant")
-    if any(map(_absent, codes)):
-        message = "participant must be given in every row"
-        raise CohortError(message)
-    return tuple(map(str, codes))
+    codes = [_code(value) for value in asked.column("participant")]
+    told = "participant must be given in every row, as a study code: text without spaces around, or a whole number"
+    _refuse(np.array([not code for code in codes], dtype=np.bool_), told)
+    return tuple(codes)
+
+
+def _code(value: Any) -> str:
+    """A study code as text; nothing where it is none."""
+    if isinstance(value, str):
+        return str(value) if value == value.strip() else ""
+    return str(value) if isinstance(value, int | np.integer) and not isinstance(value, bool) else ""
 
 
 def _absent(value: Any) -> bool:
     """Whether a value says that there is none: None, NaN, or what pandas has for them."""
     try:
         return value is None or bool(value != value)  # noqa: PLR0124
-    except TypeError:  # of pandas' NA nothing is true or false
+    except (TypeError, ArithmeticError):  # of pandas' NA nothing is true or false, nor of a signalling NaN
         return True
+    except ValueError:  # of arrays
+        return False
 
 
 def _asked_about(asked: Asked) -> tuple[Ints, Floats, Ints]:
     """The time (UTC µs), the hour of the wall clock and the day (since 1970) of each row, each (rows,)."""
     time, hour = (_given(asked, name) for name in ("time_us", "local_hour"))
-    if ((time < 0) | (time > LATEST_US)).any():
-        message = "time_us must be microseconds since 1970, UTC"
-        raise CohortError(message)
-    if ((hour < 0) | (hour > DAY_H)).any():
-        message = "local_hour must be an hour of the wall clock, 0 to 24"
-        raise CohortError(message)
+    _refuse((time < 0) | (time > LATEST_US), "time_us must be microseconds since 1970, UTC")
+    _refuse((hour < 0) | (hour > DAY_H), "local_hour must be an hour of the wall clock, 0 to 24")
     time_us, day = time.astype(np.int64), _days(asked.column("day"))
-    if (np.abs(day - time_us // DAY_US) > 1).any():
-        message = "day must be the participant's local day at time_us; one of the two is of another day"
-        raise CohortError(message)
+    ahead = day * DAY_H + hour - time_us / HOUR_US
+    told = "day and local_hour must be those of the participant's wall clock at time_us; no zone is so far from UTC"
+    _refuse((ahead < WEST_H) | (ahead > EAST_H), told)
     return time_us, hour, day
 
 
 def _nightly(asked: Asked) -> Mask:
     """Which rows are asked as the night before, (rows,); those that do not say are not."""
     told = np.nan_to_num(asked.numbers(["nightly"])[:, 0])
-    if not np.isin(told, (0.0, 1.0)).all():
-        message = "nightly must be true or false, or left empty"
-        raise CohortError(message)
+    _refuse(~np.isin(told, (0.0, 1.0)), "nightly must be true or false, or left empty")
     return np.asarray(told == 1)
 
 
 def _past(asked: Asked, items: Sequence[Item]) -> tuple[Ints, Floats, list[Floats]]:
     """How many past answers each row brings (rows,), their ages in hours and, by item, the answers, end to end."""
     count, (age_h, *past) = _lists(asked, ["past_age_h", *past_columns(items)])
-    if not ((age_h > 0) & (age_h < LONGEST_H)).all():
-        message = (
-            "past_age_h must be above 0 and no age of the world: hours from each past answer to the time asked about"
-        )
-        raise CohortError(message)
+    wrong = np.repeat(np.arange(len(count)), count)[~((age_h > 0) & (age_h < LONGEST_H))]
+    told = "past_age_h must be above 0 and no age of the world: hours from each past answer to the time asked about"
+    _refuse(np.isin(np.arange(len(count)), wrong), told)
     for item, values in zip(items, past, strict=True):
         within_scale(item, f"past_{item.name}", values)
     return count, age_h, past
@@ -296,25 +317,40 @@ def _lists(asked: Asked, names: Sequence[str]) -> tuple[Ints, list[Floats]]:
             each = [_numbers(values) for values in asked.column(name)]
             sizes.append(np.array([len(values) for values in each], dtype=np.int64))
             out.append(np.concatenate([(), *each]))
-        except (TypeError, ValueError) as error:
+        except NO_NUMBERS:
             message = f"{name} must hold a list of numbers in every row"
-            raise CohortError(message) from error
-    wrong = [name for name, size in zip(names, sizes, strict=True) if (size != sizes[0]).any()]
-    if wrong:
-        message = f"{', '.join(wrong)} must be as long as {names[0]} in every row (NaN where an item was not answered)"
-        raise CohortError(message)
+            raise CohortError(message) from None
+    for name, size in zip(names, sizes, strict=True):
+        _refuse(size != sizes[0], f"{name} must be as long as {names[0]} in every row (NaN where it was not answered)")
     return sizes[0], out
 
 
 def _numbers(values: Any) -> Floats:
-    """A list of numbers, NaN in place of None; no list at all holds none. A text is no number, whatever it says."""
-    given = np.asarray(values)
+    """A list of numbers, NaN in place of None; no list at all holds none."""
+    given = np.ma.filled(values.astype(np.float64), np.nan) if np.ma.isMaskedArray(values) else np.asarray(values)
     if given.ndim == 0 and _absent(given.item()):
         return np.empty(0)
-    if given.ndim != 1 or (given.dtype.kind in "SUO" and any(isinstance(v, str) for v in given)):
-        message = "no list of numbers"
+    if given.ndim != 1:
+        message = "no list"
         raise TypeError(message)
-    return np.array([np.nan if _absent(v) else v for v in given] if given.dtype == object else given, np.float64)
+    return as_numbers(given)
+
+
+def as_numbers(values: NDArray[Any]) -> Floats:
+    """Numbers of whatever type as float64, NaN where there is nothing.
+
+    Raises:
+        TypeError: something is no number, whatever it says: a text, a date, a length of time, a list.
+        ArithmeticError: a number is beyond all bounds.
+    """
+    if values.dtype.kind in "biuf":
+        return values.astype(np.float64)
+    told = [None if _absent(value) else value for value in values.ravel().tolist()] if values.dtype == object else []
+    kinds: set[type[Any]] = {type(value) for value in told} - {type(None)}
+    if len(told) < values.size or not all(issubclass(k, NUMBERS) for k in kinds) or np.timedelta64 in kinds:
+        message = "no number"
+        raise TypeError(message)
+    return np.array([np.nan if value is None else float(value) for value in told]).reshape(values.shape)
 
 
 def within_scale(item: Item, column: str, answers: Floats) -> None:
@@ -323,42 +359,38 @@ def within_scale(item: Item, column: str, answers: Floats) -> None:
     Raises:
         CohortError: there are such; the message names the `column`.
     """
-    off = answers[(answers < item.low) | (answers > item.high)]
-    if len(off):
-        message = f"{column} holds {off[0]:g}; the item's scale is {item.low:g} to {item.high:g}"
+    off = int(((answers < item.low) | (answers > item.high)).sum())
+    if off:
+        message = f"{column} holds answers off the item's scale, {item.low:g} to {item.high:g}: {off}"
         raise CohortError(message)
 
 
 def _given(asked: Asked, name: str) -> Floats:
     """Numbers that every row must give, (rows,)."""
     try:
-        out = asked.column(name).astype(np.float64)
-    except (TypeError, ValueError):
+        out = as_numbers(asked.column(name))
+    except NO_NUMBERS:
         out = np.full(len(asked), np.nan)
-    if not np.isfinite(out).all():
-        message = f"{name} must be a number in every row"
-        raise CohortError(message)
+    _refuse(~np.isfinite(out), f"{name} must be a number in every row")
     return out
 
 
 def _days(column: NDArray[Any]) -> Ints:
     """Days since 1970 of dates, datetimes or ISO texts, (rows,)."""
     try:
-        texts = column if column.dtype.kind == "M" else np.array([_iso(v) for v in column], dtype="datetime64[D]")
-    except ValueError as error:
-        message = "day must be a date, a datetime or an ISO text in every row"
-        raise CohortError(message) from error
-    days = texts.astype("datetime64[D]")
-    if np.isnat(days).any():
-        message = "day must be given in every row"
-        raise CohortError(message)
+        days = column if column.dtype.kind == "M" else np.array([_iso(v) for v in column], dtype="datetime64[D]")
+    except ValueError:
+        message = "day must be the local date, as a date, a datetime or an ISO text without zone, in every row"
+        raise CohortError(message) from None
+    days = days.astype("datetime64[D]")
+    _refuse(np.isnat(days), "day must be given in every row")
     return np.asarray(days.astype(np.int64))
 
 
 def _iso(day: Any) -> str:
-    """The date of a date, a datetime or an ISO text; a number is none, nor is a date of another order."""
-    text = str(day)[:10]
-    if isinstance(day, int | float | np.number) or not re.fullmatch(r"\d{4}-\d\d-\d\d", text):
+    """The date of a date, a datetime or an ISO text; no number, date of another order or time in UTC is one."""
+    text = str(day.date() if isinstance(day, datetime) else day)
+    if isinstance(day, int | float | np.number) or not re.fullmatch(ISO, text):
         message = "no ISO date"
         raise ValueError(message)
-    return text
+    return text[:10]

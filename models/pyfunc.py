@@ -93,7 +93,22 @@ def log_model(folder: Path, model: Predictor, metadata: Mapping[str, object]) ->
             pip_requirements=_requirements(),
             metadata=dict(metadata),
         )
+    _without_paths(str(logged.artifact_path))
     return str(logged.model_id)
+
+
+def _without_paths(logged: str) -> None:
+    """MLflow writes into `MLmodel` where a model's parts lay before, which it needs no more."""
+    from mlflow.artifacts import download_artifacts
+    from mlflow.models import Model
+
+    told = Path(download_artifacts(artifact_uri=logged)) / "MLmodel"  # of a local store, the file itself
+    model = Model.load(told)
+    flavor = model.flavors["python_function"]
+    flavor["model_code_path"] = Path(flavor["model_code_path"]).name
+    for artifact in flavor["artifacts"].values():
+        artifact["uri"] = Path(artifact["uri"]).name
+    model.save(told)
 
 
 @contextmanager

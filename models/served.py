@@ -39,7 +39,8 @@ def _own_code() -> Iterator[None]:
 
 
 with _own_code():
-    from models.frame import Asked, answers, columns, unread
+    from models.errors import CohortError
+    from models.frame import Asked, answers, as_numbers, columns, refuse_missing, unread
     from models.packaging import load
 
 
@@ -52,30 +53,46 @@ class Served(PythonModel):
         self._read = columns(self._model.items, self._model.features)
 
     def predict(self, context: PythonModelContext, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:  # noqa: ARG002
-        """Predict a frame, or the same as JSON has it; see `models/frame.py` for its columns."""
-        frame = _frame(model_input)
-        if others := unread(frame.columns, self._read):
-            warnings.warn(f"this model does not read {', '.join(others)}", stacklevel=2)
-        asked = Asked(frame.columns, lambda name: frame[name].to_numpy(), partial(_block, frame))
-        return pd.DataFrame(answers(self._model, asked, **(params or {})), copy=False)
+        """Predict a frame, or the same as JSON has it; see `models/frame.py` for its columns.
 
+        Raises:
+            ValueError: the frame is wrong, by the name of what is.
+        """
+        try:
+            frame = self._frame(model_input)
+            if others := unread(frame.columns, self._read):
+                warnings.warn(f"this model does not read {', '.join(others)}", stacklevel=2)
+            asked = Asked(frame.columns, lambda name: frame[name].to_numpy(), partial(_block, frame))
+            return pd.DataFrame(answers(self._model, asked, **(params or {})), copy=False)
+        except CohortError as error:  # which nobody could catch: it is this copy's own
+            raise ValueError(str(error)) from None
 
-def _frame(given: Any) -> pd.DataFrame:
-    """A frame, a list of rows, columns by name, or one row."""
-    if isinstance(given, pd.DataFrame):
-        return given
-    one = isinstance(given, Mapping) and isinstance(given.get("participant"), str)
-    return pd.DataFrame([given] if one else given)
+    def _frame(self, given: Any) -> pd.DataFrame:
+        """A frame of pandas, polars or Arrow; a row of pandas; a list of rows, columns by name, or one row."""
+        if isinstance(given, pd.Series):
+            given = given.to_dict()
+        elif hasattr(given, "to_pandas"):
+            given = given.to_pandas()
+        if isinstance(given, pd.DataFrame):
+            return given
+        if isinstance(given, Mapping):
+            refuse_missing(given, self._model.items)
+            given = [given] if np.ndim(given["participant"]) == 0 else given
+        elif isinstance(given, list) and all(isinstance(row, Mapping) for row in given):
+            for row in given:
+                refuse_missing(row, self._model.items)
+        else:
+            message = f"ask with a frame, a list of rows, columns by name or one row, not with {type(given).__name__}"
+            raise CohortError(message)
+        try:
+            return pd.DataFrame(given)
+        except ValueError:
+            message = "the columns must be lists of one length"
+            raise CohortError(message) from None
 
 
 def _block(frame: pd.DataFrame, names: list[str]) -> NDArray[np.float64]:
-    values = frame[names].to_numpy()
-    if values.dtype.kind not in "biuf":
-        values = frame[names].to_numpy(object, na_value=np.nan)
-        if any(isinstance(value, str) for value in values.flat):
-            message = "a text"
-            raise TypeError(message)
-    return values.astype(np.float64)
+    return as_numbers(frame[names].to_numpy())
 
 
 mlflow.models.set_model(Served())

@@ -80,7 +80,8 @@ def asked(frame: pl.DataFrame) -> Asked:
 
 
 def _block(frame: pl.DataFrame, names: list[str]) -> Floats:
-    try:
-        return frame.select(pl.col(names).cast(pl.Float64).fill_null(np.nan)).to_numpy()
-    except pl.exceptions.PolarsError as error:
-        raise ValueError(str(error).partition("\n")[0]) from error
+    some = frame.select(names)
+    if not all(kind.is_numeric() or kind in (pl.Boolean, pl.Null) for kind in some.dtypes):
+        message = "no number"
+        raise TypeError(message)
+    return some.select(pl.all().cast(pl.Float64).fill_null(np.nan)).to_numpy()

@@ -29,8 +29,10 @@ personal parameters, by boosted trees, and by the habits of each person's earlie
 
 _PROTOCOLS = """\
 Parameters from the first four fifths of each person's answers up to the last night that fitted everything anew; each \
-later answer predicted from everything before it (P2), or from what was known the evening before (P2N). Intervals are \
-over people."""
+later answer predicted from everything before it (P2), or from what was known the evening before (P2N). The figures \
+are those of a twin with the parameters of these four fifths; the version itself is fitted on all. Intervals are over \
+people. A stretch that nobody looks into (P1) and people never trained on (P3) are no part of a night: `macromicro \
+evaluate --protocol` tells of them."""
 
 _TWIN = """\
 0: not read. The tables' model is fitted on the first four fifths of the answers and may read other modalities than \
@@ -51,13 +53,24 @@ Code: Apache-2.0. Voice features are openSMILE's eGeMAPSv02, whose licence allow
 only; whoever uses this model with voice needs to keep to it. Weights belong to the study that trained them."""
 
 
-def card(version: Version, study: Study, table: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> str:
+_EMBEDDINGS = """\
+Voice embeddings come from the network that the study named, whose licence holds for them too: {licence}"""
+
+
+def card(
+    version: Version,
+    study: Study,
+    table: Mapping[str, Mapping[str, Mapping[str, float | None]]],
+    *,
+    embedding_licence: str = "",
+) -> str:
     """The card as Markdown.
 
     Args:
         version: the version with its tags.
         study: its settings; items and scales are named.
         table: figures by protocol and model, nested figures with dotted names.
+        embedding_licence: what the study's own network for voice embeddings says of its licence, where it has one.
     """
     tags = version.tags
     items = [(name, f"{item.low:g} – {item.high:g}") for name, item in study.items.items()]
@@ -69,12 +82,16 @@ def card(version: Version, study: Study, table: Mapping[str, Mapping[str, Mappin
         markdown(
             ("what", "how much"),
             [
+                ("study", study.study.name),
                 ("people", tags.get("people", "")),
                 ("self-reports", tags.get("answers", "")),
-                ("the last on", tags.get("trained_until", "")),
+                ("… of each person", tags.get("answers_each", "")),
+                ("… from", f"{tags.get('trained_since', '')} to {tags.get('trained_until', '')}"),
+                ("… with", tags.get("measured", "")),
                 ("what is read", tags.get("reads", "")),
                 ("kind", tags.get("kind", "")),
                 ("night", _night(tags)),
+                ("digest of the moments, as of its run's dataset", tags.get("moments", "")),
                 ("digest of data, settings and code", version.inputs),
                 ("made with", tags.get("made_with", "")),
             ],
@@ -91,6 +108,7 @@ def card(version: Version, study: Study, table: Mapping[str, Mapping[str, Mappin
         _LIMITS.format(coverage=study.gate.coverage),
         "## Licences",
         _LICENCES,
+        _EMBEDDINGS.format(licence=embedding_licence) if embedding_licence else "",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from assets.learning.pictures import curve_picture
 from assets.learning.schedule import MACRO, TRAINING, UPDATED, Night, model_of, night_tags, tonight
 from assets.learning.work import learning_inputs, moments_digest, registry_of, scratch, settings_of
@@ -90,12 +92,13 @@ def _train(
     from models.pyfunc import log_model
 
     folder, settings = scratch(home, inputs, "challenger"), settings_of(study)
-    tags = {**facts(cohort), **night_tags(study, night)}
+    moments = moments_digest(home, study)
+    tags = {**facts(cohort), **night_tags(study, night), "moments": moments}
     with registry.run(
         f"night of {tags['trained_until']}", inputs, {**settings.as_dict(), TRAINING: night.training}
     ) as run_id:
         counts = {name: int(tags[name]) for name in ("answers", "people")}
-        registry.log_dataset(run_id, "moments", moments_digest(home, study), counts)
+        registry.log_dataset(run_id, "moments", moments, counts)
         registry.log_environment(run_id)
         model, said = _made(registry, cohort, settings, night, folder / "checkpoint", progress)
         tags |= {**said, "note": note(model, study), "kind": "baseline" if model.network is None else "macro_micro"}
@@ -135,12 +138,17 @@ def _made(
 def facts(cohort: Cohort) -> dict[str, str | int]:
     """Counts and times of what a version is fitted on, for its tags."""
     answered = cohort.labelled
-    until = int(cohort.time_us[answered].max())
+    since, until = (int(end) for end in (cohort.time_us[answered].min(), cohort.time_us[answered].max()))
+    each = np.unique(cohort.person[answered], return_counts=True)[1]
+    measured = {name: (~np.isnan(m.values[answered])).any(axis=1).mean() for name, m in cohort.modalities.items()}
     return {
         TRAINED_UNTIL: until,
+        "trained_since": f"{datetime.fromtimestamp(since / 1e6, UTC):%Y-%m-%d}",
         "trained_until": f"{datetime.fromtimestamp(until / 1e6, UTC):%Y-%m-%d}",
-        "answers": int(answered.sum()),
-        "people": len({int(p) for p in cohort.person[answered]}),
+        "answers": len(answered.nonzero()[0]),
+        "answers_each": f"{each.min()} to {each.max()}, median {np.median(each):.0f}",
+        "people": len(each),
+        "measured": ", ".join(f"{name.replace('_', ' ')} {share:.0%}" for name, share in measured.items()),
     }
 
 

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from assets.features.embedding import model_folder
+from assets.features.wav2vec import licence
 from assets.lake import Lake
 from assets.learning.card import card, pictures
 from assets.learning.schedule import BASE, model_of
@@ -175,7 +177,9 @@ def _describe(home: Home, study: Study, registry: Registry, version: Version) ->
     table: dict[str, dict[str, dict[str, float | None]]] = {}
     for protocol, model, figure, value in lake.read(EVALUATION).iter_rows():
         table.setdefault(protocol, {}).setdefault(model, {})[figure] = value
-    registry.describe(version, card(version, study, table), pictures(lake.read(PREQUENTIAL), study))
+    heard = licence(model_folder(home, study)) if study.features.embedding_model else ""
+    told = card(version, study, table, embedding_licence=heard)
+    registry.describe(version, told, pictures(lake.read(PREQUENTIAL), study))
 
 
 def _figures(home: Home) -> dict[str, float]:

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
+from models.cohort import Floats, Ints
+from models.mix import steps_of
+
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 BINS = 20
@@ -112,25 +117,39 @@ def lifts_picture(tested: pl.DataFrame, scales: Mapping[str, tuple[float, float]
 
 
 def levels_picture(tested: pl.DataFrame, scales: Mapping[str, tuple[float, float]]) -> Figure:
-    """Answered against predicted level (low, middle, high third of the scale), over all items: shares of each row."""
+    """Answered against predicted level, as shares of each row: every level of rating scales, thirds of other scales.
+
+    Items of as many levels stand in one panel.
+    """
     from matplotlib.figure import Figure
 
-    low = pl.col("item").replace_strict({i: ends[0] for i, ends in scales.items()}, return_dtype=pl.Float64)
-    span = pl.col("item").replace_strict({i: e[1] - e[0] for i, e in scales.items()}, return_dtype=pl.Float64)
-    third = [((pl.col(c) - low) / span * 3).floor().clip(0, 2).cast(pl.Int64).alias(c) for c in ("answer", "value")]
-    levels = tested.select(third)
-    counts = [[levels.filter(answer=a, value=v).height for v in range(3)] for a in range(3)]
-    names = ("low", "middle", "high")
-    figure = Figure(figsize=(4.0, 3.4), layout="constrained")
-    axes = figure.add_subplot()
-    shares = [[n / max(sum(row), 1) for n in row] for row in counts]
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for a, row in enumerate(shares):
-        for v, share in enumerate(row):
-            colour = "white" if share > 0.5 else "black"
-            axes.text(v, a, f"{share:.0%}\n{counts[a][v]}", ha="center", va="center", color=colour, fontsize=9)
-    axes.set_xticks(range(3), names)
-    axes.set_yticks(range(3), names)
-    axes.set_xlabel("predicted third of the scale")
-    axes.set_ylabel("answered third of the scale")
+    panels: dict[int, list[tuple[Floats, Floats]]] = {}
+    for item, (low, high) in scales.items():
+        own = (tested.filter(item=item).select("answer", "value").to_numpy() - low) / (high - low)
+        panels.setdefault(int(steps_of(own[:, :1])[0]), []).append((own[:, 0], own[:, 1]))
+    figure = Figure(figsize=(4.0 * len(panels), 3.4), layout="constrained")
+    for axes, (steps, items) in zip(np.ravel(figure.subplots(1, len(panels))), sorted(panels.items()), strict=True):
+        answered, said = (np.concatenate(units) for units in zip(*items, strict=True))
+        _confusion(axes, _level(answered, steps), _level(said, steps), steps)
     return figure
+
+
+def _level(unit: Floats, steps: int) -> Ints:
+    """Which level a value in units of the span is of, or which third where there are no steps."""
+    return (np.round(unit * steps) if steps else np.clip(np.floor(unit * 3), 0, 2)).astype(np.int64)
+
+
+def _confusion(axes: Axes, answered: Ints, said: Ints, steps: int) -> None:
+    names = [str(level) for level in range(1, steps + 2)] if steps else ["low", "middle", "high"]
+    counts = np.zeros((len(names), len(names)), dtype=np.int64)
+    np.add.at(counts, (answered, said), 1)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for a, v in np.ndindex(counts.shape):
+        text = f"{shares[a, v]:.0%}\n{counts[a, v]}" if len(names) < 6 else f"{shares[a, v]:.0%}"
+        axes.text(v, a, text, ha="center", va="center", color="white" if shares[a, v] > 0.5 else "black", fontsize=8)
+    axes.set_xticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), names)
+    what = "level of the scale" if steps else "third of the scale"
+    axes.set_xlabel(f"predicted {what}")
+    axes.set_ylabel(f"answered {what}")

@@ -1,11 +1,13 @@
-from datetime import date
+from datetime import date, datetime
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import polars as pl
 import pytest
 
 from models.errors import CohortError
-from models.frame import OUTPUT, unfold
+from models.frame import OUTPUT, as_numbers, unfold
 from models.tables import asked as as_arrays
 from models.tables import cohort_from_frame, predict_frame
 from tests.models.tiny import FEATURES, ITEMS, Tiny
@@ -119,7 +121,7 @@ def test_no_rows_give_no_estimates() -> None:
     "day", ["02.03.2026", "20260302", 20260302, "2026", "today", "2026-03-05", date(2026, 2, 28), None]
 )
 def test_a_day_that_is_none_or_another_than_that_of_the_time_is_refused(day: object) -> None:
-    with pytest.raises(CohortError, match="^day must"):
+    with pytest.raises(CohortError, match="^day "):
         values(asked(day=day))
 
 
@@ -135,22 +137,51 @@ def test_the_day_may_be_a_date_a_datetime_or_text(day: object) -> None:
         (asked(past_happy=[1.0]), "past_happy must be as long"),
         (asked(past_age_h=[30.0, 0.0]), "past_age_h must be above 0"),
         (asked(past_age_h=[30.0, float("nan")]), "past_age_h must be above 0"),
-        (asked(past_age_h=[2.0, 2.0]), "two answers of past_age_h of one row are of one time"),
+        (asked(past_age_h=[2.0, 2.0]), "past_age_h must tell the oldest answer first"),
+        (asked(past_age_h=[2.0, 30.0]), "past_age_h must tell the oldest answer first"),
         (asked(past_happy=3.0), "past_happy must hold a list of numbers"),
         (asked(past_happy=["much", "little"]), "past_happy must hold a list of numbers"),
         (asked(past_happy=["40", "60"]), "past_happy must hold a list of numbers"),
         (asked(time_us=None), "time_us must be a number"),
         (asked(local_hour=float("nan")), "local_hour must be a number"),
         (asked(local_hour=30.0), "local_hour must be an hour of the wall clock"),
-        (asked(past_happy=[40.0, 400.0]), "past_happy holds 400; the item's scale is 0 to 100"),
-        (asked(day="in March"), "day must be a date, a datetime or an ISO text"),
+        (asked(past_happy=[40.0, 400.0]), "past_happy holds answers off the item's scale, 0 to 100: 1$"),
+        (asked(day="in March"), "day must be the local date"),
         (asked(day=None), "day must be"),
+        (asked(day="2026-03-02T00:00:00Z"), "without zone"),
+        (asked(day="2026-03-02 and on"), "day must be"),
+        (asked(day="2026-03-03", local_hour=23.0), "no zone is so far from UTC"),
+        (asked(day="2026-03-01", local_hour=22.0), "no zone is so far from UTC"),
         (asked(participant=None), "participant must be given"),
+        (asked(participant=""), "participant must be given"),
+        (asked(participant="P1 "), "participant must be given"),
+        (asked(participant=7.0), "participant must be given"),
+        (asked(participant=True), "participant must be given"),
+        (asked(participant=b"P1"), "participant must be given"),
+        (asked(time_us=str(NOON_US)), "time_us must be a number"),
+        (asked(time_us=datetime(2026, 3, 2, 12)), "time_us must be a number"),  # noqa: DTZ001
+        (asked(local_hour="12.4"), "local_hour must be a number"),
+        (pl.concat([asked(), asked(local_hour=25.0)]), r"0 to 24 \(row 2 of 2\)"),
     ],
 )
 def test_a_frame_that_cannot_be_meant_is_refused(frame: pl.DataFrame, told: str) -> None:
     with pytest.raises(CohortError, match=told):
         predict_frame(Tiny(), frame)
+
+
+def test_numbers_are_numbers_of_every_type_and_nothing_else() -> None:
+    given = np.array([1, 2.5, Decimal(3), Fraction(9, 2), np.float32(5), True, None, float("nan")], dtype=object)
+    np.testing.assert_array_equal(as_numbers(given), [1, 2.5, 3, 4.5, 5, 1, np.nan, np.nan])
+    np.testing.assert_array_equal(as_numbers(given.reshape(2, 4)).shape, (2, 4))
+    hour = np.timedelta64(1, "h")
+    for wrong in ("70", b"70", hour, np.datetime64("2026-03-02"), date(2026, 3, 2), [1.0], 1j, 10**400):
+        boxed = np.empty(1, dtype=object)
+        boxed[0] = wrong
+        with pytest.raises((TypeError, ArithmeticError)):
+            as_numbers(boxed)
+    for plain in (np.array([hour]), np.array(["70"]), np.array([1j]), np.zeros(1, [("a", float)])):
+        with pytest.raises(TypeError):
+            as_numbers(plain)
 
 
 @pytest.mark.parametrize(
@@ -160,8 +191,12 @@ def test_a_frame_that_cannot_be_meant_is_refused(frame: pl.DataFrame, told: str)
         ({"past_age_h": [1e10, 2.0]}, "past_age_h must be above 0 and"),
         ({"time_us": -1}, "microseconds since 1970"),
         ({"hrv.past_n": -1}, "hrv.past_n counts earlier moments"),
+        ({"hrv.past_n": 1e19}, "hrv.past_n counts earlier moments"),
+        ({"hrv.hr_bpm.past_sd": -1.0}, "hrv.hr_bpm.past_sd is below 0"),
+        ({"hrv.hr_bpm": "70"}, "hrv.hr_bpm holds something that is no number$"),
+        ({"hrv.hr_bpm": date(2026, 3, 2)}, "hrv.hr_bpm holds something that is no number$"),
         ({"hrv.hr_bpm": float("inf")}, "hrv.hr_bpm is infinite"),
-        ({"hrv.hr_bpm": 60.0, "hrv.past_n": "many"}, "hrv.past_n holds something that is no number"),
+        ({"hrv.hr_bpm": 60.0, "hrv.past_n": "many"}, "hrv.past_n holds something that is no number$"),
     ],
 )
 def test_what_cannot_be_is_refused_and_named(change: dict[str, object], said: str) -> None:
@@ -174,7 +209,7 @@ def test_what_cannot_be_is_refused_and_named(change: dict[str, object], said: st
     [
         ({"time_us": None}, "no time_us"),
         ({"participant": None}, "no participant"),
-        ({"y_happy": 500.0}, "y_happy holds 500"),
+        ({"y_happy": 500.0}, "y_happy holds answers off"),
         ({"y_happy": float("inf")}, "y_happy is infinite"),
     ],
 )

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from assets.learning.card import card, pictures
+from assets.learning.pictures import levels_picture
 from assets.learning.honest_table import number
 from assets.learning.tables import PREQUENTIAL
 from assets.study import Study
@@ -31,8 +32,9 @@ def prequential() -> pl.DataFrame:
 
 
 MADE = {
-    "people": "12", "answers": "345", "inputs": "abc", "gate": "promoted", "reads": "earlier answers, hrv",
-    "made_with": "Python 3.11.7, torch 2.13.0",
+    "people": "12", "answers": "345", "answers_each": "9 to 40, median 30", "inputs": "abc", "moments": "4ab",
+    "trained_since": "2026-01-02", "trained_until": "2026-02-03", "measured": "hrv 81%, voice 40%",
+    "gate": "promoted", "reads": "earlier answers, hrv", "made_with": "Python 3.11.7, torch 2.13.0",
 }  # fmt: skip
 
 
@@ -54,6 +56,11 @@ def test_a_card_tells_data_figures_limits_and_licences(study: Study) -> None:
         "| what is read | earlier answers, hrv |",
         "| made with | Python 3.11.7, torch 2.13.0 |",
         "they are health data",
+        "| … of each person | 9 to 40, median 30 |",
+        "| … from | 2026-01-02 to 2026-02-03 |",
+        "| … with | hrv 81%, voice 40% |",
+        "dataset | 4ab |",
+        "those of a twin",
     ):
         assert said in text
     assert not re.search(r"[\w,;] *\n *\w", text), "MLflow shows a line break within a paragraph"
@@ -73,6 +80,30 @@ def test_pictures_are_of_people_and_never_name_one(study: Study) -> None:
         t.get_text() for f in drawn.values() for a in f.axes for t in a.findobj(match=lambda o: hasattr(o, "get_text"))
     ]
     assert not any("P0" in word for word in words)
+
+
+def test_levels_are_those_of_a_rating_scale_and_thirds_of_a_slider() -> None:
+    rows = [
+        {"participant": "P1", "time_us": n, "item": item, "answer": answer, "value": min(answer + more, 5.0),
+         "low": 0.0, "high": 5.0, "baseline": 3.0}
+        for item, more in (("tense", 0.4), ("tired", 1.0)) for n, answer in enumerate([1.0, 2.0, 3.0, 4.0, 5.0] * 10)
+    ]  # fmt: skip
+    sliders = np.random.default_rng(1).uniform(0, 100, 50)
+    rows += [row | {"item": "happy", "answer": a, "value": a} for row, a in zip(rows[:50], sliders, strict=True)]
+    figure = levels_picture(PREQUENTIAL.frame(rows), {"happy": (0, 100), "tense": (1, 5), "tired": (1, 5)})
+    thirds, levels = figure.axes
+    assert [label.get_text() for label in thirds.get_xticklabels()] == ["low", "middle", "high"]
+    assert thirds.get_xlabel() == "predicted third of the scale"
+    assert levels.get_ylabel() == "answered level of the scale"
+    shares = np.asarray(levels.images[0].get_array())
+    np.testing.assert_allclose(shares, np.eye(5) / 2 + np.eye(5, k=1) / 2 + np.diag([0, 0, 0, 0, 0.5]))
+
+
+def test_a_card_tells_of_the_licence_of_a_network_of_the_study_s_own(study: Study) -> None:
+    version = Version(7, "run", MADE)
+    assert "Voice embeddings" not in card(version, study, {})
+    told = card(version, study, {}, embedding_licence="CC BY-NC-SA 4.0")
+    assert "whose licence holds for them too: CC BY-NC-SA 4.0" in told
 
 
 def test_nothing_tested_means_no_picture(study: Study) -> None:
