@@ -35,8 +35,7 @@ people. A stretch that nobody looks into (P1) and people never trained on (P3) a
 evaluate --protocol` tells of them."""
 
 _TWIN = """\
-0: not read. The tables' model is fitted on the first four fifths of the answers and may read other modalities than \
-this version, which is fitted on all."""
+0: not read. The twin of the tables may read other modalities than this version."""
 
 _LIMITS = """\
 - **Not a medical device.** Estimates are for research; they are no diagnosis and no ground for treating anybody.
@@ -87,7 +86,7 @@ def card(
                 ("self-reports", tags.get("answers", "")),
                 ("… of each person", tags.get("answers_each", "")),
                 ("… from", f"{tags.get('trained_since', '')} to {tags.get('trained_until', '')}"),
-                ("… with", tags.get("measured", "")),
+                ("… with each modality measured", tags.get("measured", "")),
                 ("what is read", tags.get("reads", "")),
                 ("kind", tags.get("kind", "")),
                 ("night", _night(tags)),

@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 
 from assets.learning.card import card, pictures
-from assets.learning.pictures import levels_picture
 from assets.learning.honest_table import number
+from assets.learning.pictures import levels_picture
 from assets.learning.tables import PREQUENTIAL
 from assets.study import Study
 from models.registry import Version
@@ -58,7 +58,7 @@ def test_a_card_tells_data_figures_limits_and_licences(study: Study) -> None:
         "they are health data",
         "| … of each person | 9 to 40, median 30 |",
         "| … from | 2026-01-02 to 2026-02-03 |",
-        "| … with | hrv 81%, voice 40% |",
+        "| … with each modality measured | hrv 81%, voice 40% |",
         "dataset | 4ab |",
         "those of a twin",
     ):
