@@ -90,7 +90,7 @@ def card(
                 ("what is read", tags.get("reads", "")),
                 ("kind", tags.get("kind", "")),
                 ("night", _night(tags)),
-                ("digest of the moments, as of its run's dataset", tags.get("moments", "")),
+                ("digest of the moments (its run's dataset)", tags.get("moments", "")),
                 ("digest of data, settings and code", version.inputs),
                 ("made with", tags.get("made_with", "")),
             ],

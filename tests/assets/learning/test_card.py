@@ -59,7 +59,7 @@ def test_a_card_tells_data_figures_limits_and_licences(study: Study) -> None:
         "| … of each person | 9 to 40, median 30 |",
         "| … from | 2026-01-02 to 2026-02-03 |",
         "| … with each modality measured | hrv 81%, voice 40% |",
-        "dataset | 4ab |",
+        "dataset) | 4ab |",
         "those of a twin",
     ):
         assert said in text
