@@ -64,7 +64,8 @@ def update(model: MacroMicro, cohort: Cohort) -> Updated:
 
     Returns:
         The updated model. Parameters of people without new answers and all that is shared are the same to the bit;
-        how much an answer weighs and the intervals' widths are learned from everybody's new answers together.
+        how much an answer weighs and the intervals' widths are learned from the new answers of everybody whom the macro
+        fit knew, together: who joins changes nothing for them.
 
     Raises:
         CohortError: the cohort's items or features are not the model's.
@@ -172,16 +173,23 @@ class _Work:
         parts = np.concatenate([network[..., None], view.parts[of_new][..., 1:]], -1)
         return self.model.together(parts, view.newcomers[of_new], view.name)
 
+    @property
+    def tells(self) -> Mask:
+        """People from whom is learned what holds for all, (people,): those whom the macro fit knew, if anybody."""
+        known = self.place < self.model.macro_people
+        return np.asarray(known if known.any() else ~known)
+
     def calibrated(self) -> dict[str, Intervals]:
         """Intervals from what the macro fit says of answers that it had not seen; none where those are too few."""
-        if self.new.sum() < ENOUGH:
+        of_new = self.tells[self.person[self.new]]
+        if of_new.sum() < ENOUGH:
             return {}
         low, high = (np.array([getattr(i, end) for i in self.model.items]) for end in ("low", "high"))
         return {
             view.name: calibrate(
-                low + (high - low) * self.estimate(view, view.before),
-                view.scale,
-                self.answers[self.new],
+                low + (high - low) * self.estimate(view, view.before)[of_new],
+                view.scale[of_new],
+                self.answers[self.new][of_new],
                 self.model.settings.coverage,
             )
             for view in self.views
@@ -207,7 +215,7 @@ class _Evidence:
         pull = variance.new_zeros(3 * people, len(variance))
         unit = torch.from_numpy(work.unit)
         answered, off = ~torch.isnan(unit), unit - torch.from_numpy(work.views[0].inputs.baseline)
-        noise = off.square().nanmean(0).nan_to_num(1.0).clamp(min=FINEST**2)
+        noise = off[torch.from_numpy(work.tells[work.person])].square().nanmean(0).nan_to_num(1.0).clamp(min=FINEST**2)
         whose = torch.from_numpy(work.kind * people + work.person)
         for view in work.views:
             for rows, said, design in _designs(member, view.inputs):
@@ -240,9 +248,10 @@ def _move(model: MacroMicro, work: _Work) -> tuple[float, int]:
     members = apart(model.network, model.settings, *model.sizes)
     evidence = [_Evidence.of(member, work) for member in members]
     gains = _gains(members, work, [torch.stack([e.shift(t, EARLIER) for t in TRUSTS]) for e in evidence])
-    best = int(gains.sum(1).argmax())
+    spared = gains[:, work.tells].sum(1)
+    best = int(spared.argmax())
     better = torch.from_numpy(gains[best] > 0)
-    if gains[best].sum() <= 0:
+    if spared[best] <= 0:
         return 0.0, 0
     for member, own in zip(members, evidence, strict=True):
         table, place = member.micro.table(), torch.from_numpy(work.place)[better]

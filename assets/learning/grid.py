@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 SHARED = ("cohort", "standardise", "losses", "weighting", "protocols", "metrics", "history", "trunk")
 """Modules of `models/`, beside `models/paper/`, that a cell's numbers depend on."""
 PARENT = "mlflow.parentRunId"
+UNTOUCHED_S = 7 * 86_400.0  # after which nobody works on a folder of cells
 Say = Callable[[str, float], None]
 
 
@@ -128,10 +130,11 @@ def paper_code() -> str:
 
 
 def _folder(home: Home, inputs: str) -> Path:
-    """Where finished cells of these inputs lie; those of other inputs are removed."""
+    """Where finished cells of these inputs lie; those of other inputs go once no grid can be at work on them."""
     base = home.scratch / "paper_grid"
     for old in base.glob("*") if base.exists() else ():
-        if old.name != inputs:
+        touched = max((file.stat().st_mtime for file in (old, *old.glob("*"))), default=0.0)
+        if old.name != inputs and time.time() - touched > UNTOUCHED_S:
             shutil.rmtree(old, ignore_errors=True)
     return base / inputs
 

@@ -7,6 +7,7 @@ import pytest
 
 from models.cohort import Cohort
 from models.fitting import fit
+from models.history import NONE
 from models.macro_micro import MacroMicro
 from tests.models.people import made_up
 from tests.models.test_fitting import QUICK
@@ -42,6 +43,15 @@ def test_somebody_new_of_whom_nothing_is_known_has_neither_history_nor_own_param
 def test_history_contributes_to_those_who_answered(fitted: tuple[MacroMicro, Cohort]) -> None:
     model, cohort = fitted
     assert np.abs(model.predict(cohort, nightly=True, why=True).moved["history"]).mean() > 1.0
+
+
+def test_history_contributes_what_hiding_every_answer_would_change(fitted: tuple[MacroMicro, Cohort]) -> None:
+    model, cohort = fitted
+    said = model.predict(cohort, why=True)
+    hidden = model.predict(cohort, seen=np.full(len(cohort), NONE))
+    inside = (said.value > 0) & (said.value < 100)
+    np.testing.assert_allclose(said.moved["history"][inside], (said.value - hidden.value)[inside], atol=1e-4)
+    assert np.abs(said.moved["history"]).max() > 1
 
 
 def test_by_night_the_body_of_the_moment_moves_nothing(fitted: tuple[MacroMicro, Cohort]) -> None:

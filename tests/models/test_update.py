@@ -132,6 +132,23 @@ def test_a_newcomer_gets_a_place_after_everybody_else(macro: MacroMicro, updated
     assert not macro.knows(NEWCOMER)
 
 
+def test_who_joins_changes_nothing_for_those_the_macro_fit_knew(
+    cohort: Cohort, macro: MacroMicro, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even somebody whose answers are of another kind; intervals are calibrated anew here, with however few."""
+    monkeypatch.setattr("models.update.ENOUGH", 1)
+    joins = cohort.person == cohort.participants.index(NEWCOMER)
+    alone = update(macro, cohort.take(~joins)).model
+    ends = np.where(np.arange(len(cohort))[:, None] % 2, 0.0, 100.0)
+    wild = np.where(joins[:, None] & ~np.isnan(cohort.answers), ends, cohort.answers)
+    assert not np.array_equal(alone.intervals["online"].below, macro.intervals["online"].below)
+    for others in (update(macro, c).model for c in (cohort, replace(cohort, answers=wild))):
+        for nightly in (False, True):
+            said, before = (m.predict(cohort, ~joins, nightly=nightly) for m in (others, alone))
+            for name in ("value", "low", "high"):
+                np.testing.assert_allclose(getattr(said, name), getattr(before, name), atol=1e-4)
+
+
 def test_later_answers_are_said_better_than_without(cohort: Cohort, macro: MacroMicro, updated: Updated) -> None:
     later = cohort.labelled & (cohort.day >= cohort.day.min() + 12)
 
@@ -219,7 +236,7 @@ def test_a_shift_is_the_ridge_regression_of_a_persons_answers(cohort: Cohort, ma
         found = evidence.shift(0.3, EARLIER)[person]
         rows, rights, scale = [], [], 1 / evidence.variance.sqrt()
         off = work.unit - work.views[0].inputs.baseline.astype(float)
-        noise = np.nanmean(off**2, axis=0)
+        noise = np.nanmean(off[work.tells[work.person]] ** 2, axis=0)
         for view in work.views:
             for kind, counts in ((OLD, 0.0), (EARLIER, 1.0)):
                 chosen = np.flatnonzero((work.kind == kind) & (work.person == person))
