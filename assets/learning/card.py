@@ -51,7 +51,6 @@ _LICENCES = """\
 Code: Apache-2.0. Voice features are openSMILE's eGeMAPSv02, whose licence allows research and non-commercial use \
 only; whoever uses this model with voice needs to keep to it. Weights belong to the study that trained them."""
 
-
 _EMBEDDINGS = """\
 Voice embeddings come from the network that the study named, whose licence holds for them too: {licence}"""
 

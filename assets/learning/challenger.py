@@ -145,7 +145,7 @@ def facts(cohort: Cohort) -> dict[str, str | int]:
         TRAINED_UNTIL: until,
         "trained_since": f"{datetime.fromtimestamp(since / 1e6, UTC):%Y-%m-%d}",
         "trained_until": f"{datetime.fromtimestamp(until / 1e6, UTC):%Y-%m-%d}",
-        "answers": len(answered.nonzero()[0]),
+        "answers": int(answered.sum()),
         "answers_each": f"{each.min()} to {each.max()}, median {np.median(each):.0f}",
         "people": len(each),
         "measured": ", ".join(f"{name.replace('_', ' ')} {share:.0%}" for name, share in measured.items()),

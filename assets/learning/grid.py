@@ -133,8 +133,7 @@ def _folder(home: Home, inputs: str) -> Path:
     """Where finished cells of these inputs lie; those of other inputs go once no grid can be at work on them."""
     base = home.scratch / "paper_grid"
     for old in base.glob("*") if base.exists() else ():
-        touched = max((file.stat().st_mtime for file in (old, *old.glob("*"))), default=0.0)
-        if old.name != inputs and time.time() - touched > UNTOUCHED_S:
+        if old.name != inputs and time.time() - old.stat().st_mtime > UNTOUCHED_S:  # a cell more touches its folder
             shutil.rmtree(old, ignore_errors=True)
     return base / inputs
 
