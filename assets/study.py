@@ -124,7 +124,7 @@ class Training(Section):
     seed: int = Field(0, ge=0, lt=2**31)
     members: int = Field(4, ge=1, le=20)
     trees: int = Field(150, ge=0, le=2000)
-    seeds: int = Field(1, ge=1, le=20)
+    seeds: int = Field(3, ge=1, le=20)
     max_epochs: int = Field(200, ge=0, le=10_000)
     min_answers: int = Field(100, ge=1)
     weighting: str = Field("druw", pattern="^(druw|equal|kendall|dwa|random|rruw)$")

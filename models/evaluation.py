@@ -180,16 +180,23 @@ def predict_split(
 ) -> Tested:
     """Predict a split's test rows with a fitted model and with every baseline fitted on the training rows."""
     rows = np.flatnonzero(split.test)
-    values = {}
-    for name, make in baselines.items():
-        baseline = make()
-        if isinstance(baseline, OrnsteinUhlenbeck):
+    fitted = fitted_baselines(split, model, baselines)
+    values = {name: baseline.predict(split.cohort, split.seen)[rows] for name, baseline in fitted.items()}
+    interval = model.predict(split.cohort, rows, nightly=split.nightly, seen=split.seen)
+    return Tested(rows, split.cohort.answers[rows], {**values, MODEL: interval.value}, interval, model)
+
+
+def fitted_baselines(
+    split: Split, model: MacroMicro, baselines: Mapping[str, Callable[[], Baseline]]
+) -> dict[str, Baseline]:
+    """Every baseline fitted on a split's training rows, on which the model was fitted too."""
+    made = {name: make() for name, make in baselines.items()}
+    for baseline in made.values():
+        if isinstance(baseline, OrnsteinUhlenbeck) and model.population.moves:
             baseline.population = model.population  # the same fit on the same rows; it takes seconds
         else:
             baseline.fit(split.cohort, split.train, split.seen)
-        values[name] = baseline.predict(split.cohort, split.seen)[rows]
-    interval = model.predict(split.cohort, rows, nightly=split.nightly, seen=split.seen)
-    return Tested(rows, split.cohort.answers[rows], {**values, MODEL: interval.value}, interval, model)
+    return made
 
 
 def compare(tested: Tested, cohort: Cohort, *, seed: int = 0, draw_count: int = DRAWS) -> dict[str, Metrics]:

@@ -18,7 +18,7 @@ from statistics import fmean
 import numpy as np
 import torch
 
-from models.baselines import Ewma
+from models.baselines import Ewma, ShrunkenMean
 from models.batch import Batch
 from models.cohort import Cohort, Floats, Ints, Mask
 from models.forest import Forest, grow
@@ -30,13 +30,13 @@ from models.macro_micro import NEVER, NEWCOMER, NIGHTLY, ONLINE, MacroMicro, err
 from models.metrics import mae, pooled_ccc, sums_over_all
 from models.mix import choose, choose_for_newcomers
 from models.network import Network, together
-from models.population import fit_population
+from models.population import fit_population, levels
 from models.protocols import nightly_view
 from models.settings import Settings
 from models.standardise import learn
 from models.threads import beside, torch_threads
 from models.training import Progress, Training, device_of
-from models.worth import more_than_a_mean, of_no_use
+from models.worth import more_than_levels, of_no_use
 
 FEWEST_PRESENT = 20  # moments that a modality needs to be learned from
 
@@ -135,14 +135,13 @@ def _learn(material: _Material, held: Held, checkpoint: Path | None, progress: P
         best = training.choose(score, start, _under(checkpoint, "choose"), progress)
         model.curve = training.curve
         if best is None:
-            model.note = "no correction beat the personal baseline on held-back answers; the baseline is kept"
+            _keep_baseline(material, held, "no correction beat the personal baseline on held-back answers")
             return
         network.load_state_dict(best)
         model.network, model.forest = together([network], model.settings.heads), forest()
     material.mix(held)
-    if not material.tells_of_moments(held.check):
-        model.network, model.forest, model.mixes = None, None, {}
-        model.note = "held-back answers are told by who gives them, not when; the personal baseline is kept"
+    if not material.tells_of_moments(held):
+        _keep_baseline(material, held, "held-back answers are told by who gives them, not when")
         return
     model.unused = () if model.settings.read_all else material.unused(held.check)
     if model.unused:
@@ -160,6 +159,17 @@ def _learn(material: _Material, held: Held, checkpoint: Path | None, progress: P
             members.append(network)
         model.network = together(members or [network], model.settings.heads)
         model.forest = forest()
+
+
+def _keep_baseline(material: _Material, held: Held, why: str) -> None:
+    """Take the correction back; and drifts and swings too, where they tell no more than levels do."""
+    model = material.model
+    model.network, model.forest, model.mixes = None, None, {}
+    model.note = f"{why}; the personal baseline is kept"
+    if not material.tells_of_moments(held):
+        model.population = levels(material.cohort, material.cohort.labelled)
+        model.note += ", as a level alone"
+        _Material.of(model, material.cohort).calibrate(held.check)
 
 
 @dataclass(frozen=True)
@@ -244,12 +254,13 @@ class _Material:
             return None
         return grow(self.trained, self.unit, rows, rounds=settings.trees, seed=settings.seed, threads=settings.threads)
 
-    def tells_of_moments(self, rows: Mask) -> bool:
-        """Whether estimates of some rows tell more of them than the means of people's earlier answers do."""
-        view, cohort = self.views[ONLINE], self.cohort
+    def tells_of_moments(self, held: Held) -> bool:
+        """Whether the model tells more of held-back answers than people's levels do."""
+        view, rows = self.views[ONLINE], held.check
+        usual = ShrunkenMean().fit(view.cohort, held.learn).predict(view.cohort, view.seen)[rows]
+        level = (usual - self.cohort.low) / self.cohort.span
         said = self.model.estimate(view.inputs.take(rows))
-        means = (view.past.history(view.seen, np.flatnonzero(rows)).mean - cohort.low) / cohort.span
-        return more_than_a_mean(said, means, self.unit[rows], cohort.person[rows])
+        return more_than_levels(said, level, self.unit[rows], self.cohort.person[rows])
 
     def unused(self, rows: Mask) -> tuple[str, ...]:
         """Modalities that estimates of some rows are as good without."""

@@ -19,7 +19,8 @@ from models.cohort import Cohort, Floats
 FEWEST = 30  # held-out answers below which an item uses all items' residuals
 FINEST = 0.01  # of the scale: answers are not told apart more finely
 TAIL, USUALLY = 0.1, 2.06  # so many errors are larger than so many times the mean error, if errors are normal
-QUICK, PATIENT = 40.0, 200.0  # an answer moves a person's width by QUICK / (PATIENT + answers so far)
+QUICK, PATIENT = 80.0, 200.0  # an answer moves a person's width by QUICK / (PATIENT + answers so far)
+STEADY = 0.2  # and a moment, all its answers together, by this at least: people change, however long they are known
 LEAST, MOST = -1.5, 1.5  # logarithms of how narrow and how wide a person's intervals become
 
 
@@ -61,7 +62,8 @@ def own_width(cohort: Cohort, off: Floats) -> Floats:
     for row, (errors, count, place) in enumerate(zip(ordered.tolist(), given.tolist(), rank.tolist(), strict=True)):
         log, told = (log, told + count) if place else (0.0, count)
         beyond = count - bisect_right(errors, log, 0, count)
-        log = min(max(log + QUICK / (PATIENT + told) * (beyond - TAIL * count), LEAST), MOST)
+        step = max(QUICK / (PATIENT + told), STEADY / max(count, 1))
+        log = min(max(log + step * (beyond - TAIL * count), LEAST), MOST)
         out[row] = log
     return np.exp(out)
 

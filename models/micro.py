@@ -3,7 +3,7 @@
 Each known person has a bias per item, a low-rank FiLM of the item tokens and a small matrix of slopes from body and
 voice to the items; all start at zero, so that a new person *is* the shared model and each answer moves them. A row
 looks its person up (gather) and multiplies (bmm): there is no loop over people. How far people differ is learned: a
-variance per group of parameters, under which they are penalised (neural mixed effects, Wörtwein et al. 2023).
+variance per group of parameters, under which they are penalised (`spread.py`).
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from models.batch import Batch
+from models.spread import Spread
 
 START_SD = {"bias": 0.05, "film": 0.3, "slopes": 0.1}
-HOLD = 20.0  # how many parameters' worth of belief keep each learned variance near its start
 
 
 class Micro(nn.Module):
@@ -34,7 +34,7 @@ class Micro(nn.Module):
         self.slopes = nn.Parameter(torch.zeros(people, slopes if features else 0, 3))
         self.body = nn.Linear(features, slopes, bias=False) if features else None
         self.loading = nn.Parameter(torch.randn(3, items) / 2)
-        self.log_sd = nn.ParameterDict({n: nn.Parameter(torch.tensor(sd).log()) for n, sd in START_SD.items()})
+        self.log_sd = Spread(START_SD)
 
     def modulate(self, tokens: Tensor, person: Tensor) -> Tensor:
         """FiLM of item tokens (batch, items, width) by the row's person."""
@@ -72,7 +72,7 @@ class Micro(nn.Module):
     def prior(self) -> Tensor:
         """The learned variance of each parameter over people, (parameters,)."""
         sizes = {name: getattr(self, name)[:0].flatten(1).shape[1] for name in START_SD}
-        return torch.cat([(2 * self.log_sd[name]).exp().expand(size) for name, size in sizes.items()])
+        return torch.cat([self.log_sd.variance(name).expand(size) for name, size in sizes.items()])
 
     def become(self, table: Tensor) -> None:
         """Take other parameters, (people, parameters), for as many people as the table has."""
@@ -83,23 +83,16 @@ class Micro(nn.Module):
             setattr(self, name, nn.Parameter(values.detach().clone()))
             start += shape.numel()
 
-    def penalty(self, information: Mapping[str, float]) -> Tensor:
-        """Minus the log density of the personal parameters, with each group's variance learned.
+    def density(self) -> Tensor:
+        """Minus the log density of the personal parameters under the variances as they are."""
+        return self.log_sd.density(self._groups())
 
-        A variance that maximised the joint density would fall to 0 together with its parameters. Following the Laplace
-        form of the evidence, a parameter about which the data carry `information` h keeps a posterior variance
-        σ²/(1 + hσ²), and σ² answers for that too.
+    def learn_spread(self, information: Mapping[str, float]) -> None:
+        """Learn each group's variance from the parameters as they are; `information` as in `Spread.learn`."""
+        self.log_sd.learn(self._groups(), information)
 
-        Args:
-            information: for each group, the curvature of the log likelihood that one person's answers bring.
-        """
-        total = torch.zeros((), device=self.bias.device)
-        for name, log_sd in self.log_sd.items():
-            values, variance = getattr(self, name), (2 * log_sd).exp()
-            known = 1 + information[name] * variance
-            total = total + 0.5 * (values**2).sum() / variance + 0.5 * values.numel() * (known.log() + 1 / known)
-            total = total + HOLD * (0.5 * START_SD[name] ** 2 / variance + log_sd)
-        return torch.as_tensor(total)
+    def _groups(self) -> dict[str, Tensor]:
+        return {name: getattr(self, name) for name in START_SD}
 
     def _summary(self, inputs: Batch, body: nn.Linear) -> Tensor:
         """What slopes are multiplied with, (batch, slopes)."""

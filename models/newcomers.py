@@ -12,11 +12,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from models.baselines import BASELINES, Baseline, OrnsteinUhlenbeck
+from models.baselines import BASELINES, Baseline
 from models.bootstrap import DRAWS
 from models.cohort import Cohort
 from models.errors import ModelError
-from models.evaluation import MODEL, Say, Table, Tested, compare
+from models.evaluation import MODEL, Say, Table, Tested, compare, fitted_baselines
 from models.fitting import fit
 from models.guards import guard_past
 from models.macro_micro import MacroMicro, Prediction
@@ -77,13 +77,7 @@ def evaluate_newcomers(
 def _fitted(split: Split, settings: Settings, baselines: Mapping[str, Callable[[], Baseline]]) -> Fitted:
     """Everything fitted on the people of the other folds; what the fold's people show comes later."""
     model = fit(split.cohort.take(split.train), settings)
-    made = {name: make() for name, make in baselines.items()}
-    for baseline in made.values():
-        if isinstance(baseline, OrnsteinUhlenbeck):
-            baseline.population = model.population  # the same fit on the same rows; it takes seconds
-        else:
-            baseline.fit(split.cohort, split.train, split.seen)
-    return model, made
+    return model, fitted_baselines(split, model, baselines)
 
 
 def _predicted(split: Split, fitted: Fitted) -> Tested:

@@ -6,6 +6,8 @@ by side. The model itself, and what it expects of anybody, is `state_space.py`.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -39,6 +41,13 @@ def moments(cohort: Cohort, train: Mask) -> Population:
     between = np.maximum(spread - within * people / np.maximum(n, 1), 0.1 * within)
     rate = np.tile([0.0, 1 / SLOW_H, 1 / FAST_H], (len(mean), 1))
     return Population(mean, 0.4 * within, np.stack([between, 0.3 * within, 0.3 * within], -1), rate)
+
+
+def levels(cohort: Cohort, train: Mask) -> Population:
+    """A level a person that never drifts nor swings, from means and variances of the training answers."""
+    start = moments(cohort, train)
+    steady = start.var * (np.arange(PARTS) == 0)
+    return replace(start, var=steady, noise_var=start.noise_var + (start.var - steady).sum(1))
 
 
 def fit_population(cohort: Cohort, train: Mask, iterations: int = 25) -> Population:

@@ -28,6 +28,11 @@ class Population:
     var: Floats
     rate_h: Floats
 
+    @property
+    def moves(self) -> bool:
+        """Whether anything drifts or swings."""
+        return bool(self.var[:, 1:].any())
+
 
 @dataclass(frozen=True)
 class Forecast:

@@ -116,6 +116,7 @@ class Training:
         batches = order.chunk(max(1, round(len(order) / self.settings.batch)))
         for rows in batches:
             total += self._step(rows)
+        self.network.micro.learn_spread(self.information)
         self.epoch += 1
         return total / len(batches)
 
@@ -130,7 +131,7 @@ class Training:
         # The personal parameters' density is per row, and keeps its share whatever the weighting scales losses by.
         scale = self.weighting.weight(losses[known], total) / len(self.online)
         self.optimiser.zero_grad(set_to_none=True)
-        (total + scale * self.network.micro.penalty(self.information)).backward()  # type: ignore[no-untyped-call]
+        (total + scale * self.network.micro.density()).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 20.0 * len(losses))
         self.optimiser.step()
         self.steps += 1

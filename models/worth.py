@@ -2,8 +2,10 @@
 
 First the whole correction. Answers in random order can only be estimated by who gives them; a network and trees then
 still gain CCC over a personal mean, by spreading estimates, and spare error, by saying medians. Neither is knowledge of
-a moment. So estimates must correlate with answers more than the means of each person's earlier ones do, which no spread
-can bring about; otherwise the personal baseline is kept.
+a moment. So estimates must correlate with answers more than shrunken means of each person's earlier ones do, which no
+spread can bring about, and more clearly than chance among people has it; otherwise the personal baseline is kept. That
+one follows drifts and swings, which answers in random order do not have: where it does not pass either, it keeps levels
+alone.
 
 Then each modality. One that says nothing of how people feel still moves what trees and network say: estimates then
 follow noise, which spreads them a little and makes them worse. So each has to show its worth: leaving it out must cost
@@ -18,10 +20,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from models.bootstrap import bounds, drawn_over_items, draws
 from models.cohort import Floats, Ints
 from models.inputs import Inputs
 from models.macro_micro import MacroMicro, view_name
-from models.metrics import correlation, sums_over_all
+from models.metrics import correlation, sums, together
 
 FEWEST_PEOPLE = 5  # with held-back answers, below which nothing is told and nothing left out
 
@@ -52,20 +55,25 @@ def of_no_use(model: MacroMicro, views: Mapping[str, Inputs], unit: Floats, pers
     return tuple(out)
 
 
-def more_than_a_mean(estimates: Floats, means: Floats, unit: Floats, person: Ints) -> bool:
-    """Whether estimates of held-back rows tell more than who gives the answers; also with too few people to tell.
+def more_than_levels(estimates: Floats, levels: Floats, unit: Floats, person: Ints) -> bool:
+    """Whether estimates of held-back rows correlate more with answers than people's levels do, beyond chance.
 
     Args:
         estimates: (rows, items).
-        means: (rows, items) of the person's earlier answers, NaN before the first.
+        levels: (rows, items) shrunken means of the person's earlier answers.
         unit: the answers (rows, items), NaN where there is none; all three in units of the span.
         person: (rows,) who gave them.
+
+    Returns:
+        Whether the interval of the gain over people lies above 0; True with too few people to tell.
     """
-    if len(np.unique(person)) < FEWEST_PEOPLE:
+    people, person = np.unique(person, return_inverse=True)
+    if len(people) < FEWEST_PEOPLE:
         return True
-    known = np.where(np.isnan(means), np.nan, unit)
-    ours, theirs = (correlation(sums_over_all(said, known)) for said in (estimates, means))
-    return bool(np.nanmean(ours - theirs) > 0)
+    ours, theirs = (sums(said, unit, person, len(people)) for said in (estimates, levels))
+    drawn = draws(len(people))
+    whole, sampled = (correlation(together(ours, d)) - correlation(together(theirs, d)) for d in (None, drawn))
+    return bounds(drawn_over_items(whole, sampled), len(people))[0] > 0
 
 
 def _errors(model: MacroMicro, views: Mapping[str, Inputs], unit: Floats, person: Ints) -> Floats:

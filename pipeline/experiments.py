@@ -47,13 +47,16 @@ def protocols(
     return found
 
 
-def grid(home: Home, study: Study, name: str, console: Console) -> list[dict[str, Any]]:
+def grid(home: Home, study: Study, name: str, console: Console, *, seeds: int | None = None) -> list[dict[str, Any]]:
     """Run what is missing of a grid, with a progress bar; its table as plain values, the best line first.
 
-    The home is locked while moments are read; a night may run while the cells do.
+    Each design is trained with so many seeds, by default as many as the study says. The home is locked while moments
+    are read; a night may run while the cells do.
     """
     from assets.learning.grid import load_material, run_grid
 
+    if seeds is not None:
+        study = study.model_copy(update={"training": study.training.model_copy(update={"seeds": seeds})})
     with lock(home, "macromicro evaluate"):
         material = load_material(home, study)
     with bar(console) as progress:

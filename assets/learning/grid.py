@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from models.paper.design import PaperSettings
     from models.paper.grid import Cell, Result, Row
 
-SHARED = ("cohort", "standardise", "losses", "weighting", "protocols", "metrics", "history", "trunk")
+SHARED = ("cohort", "standardise", "losses", "weighting", "protocols", "metrics", "history", "trunk", "spread")
 """Modules of `models/`, beside `models/paper/`, that a cell's numbers depend on."""
 PARENT = "mlflow.parentRunId"
 UNTOUCHED_S = 7 * 86_400.0  # after which nobody works on a folder of cells

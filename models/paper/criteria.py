@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from models.losses import concordance, gaussian, ordinal, ordinal_probabilities, squared
 
-LEVELS = 10  # a slider answer is cut into so many levels for the ordinal likelihood
+LEVELS = 11  # a slider answer is cut into so many levels for the ordinal likelihood
 ROUNDING = 1e-4  # an answer at the edge of two levels is always of the upper one
 LEAST = 1e-3  # between two cut points, so that no level is lost to rounding
 

@@ -22,7 +22,7 @@ from models.paper.criteria import CRITERIA, Criterion
 from models.paper.design import Design, PaperSettings
 from models.paper.inputs import CLOCK, CLOCK_WIDTH, Signals, signals
 from models.paper.network import PaperNetwork
-from models.paper.tuning import Answers, fine_tune, settle
+from models.paper.tuning import Answers, keep_if_better, settle
 from models.standardise import Standard, learn
 from models.weighting import weighting
 
@@ -81,10 +81,9 @@ class PaperModel:
         settings, tuned = self.settings, network.personal.shared_first
         check = _latest(cohort, rows, settings.validation) if tuned else np.zeros(len(rows), dtype=np.bool_)
         given = _answers(model, cohort, rows, check)
+        settle(network, given, first, self.noise, settings)
         if tuned:
-            model.kept += int(fine_tune(network, given, settings.tuning, settings.personal_rate).sum())
-        else:
-            settle(network, given, first, self.noise, settings.tuning, settings.personal_rate)
+            model.kept += keep_if_better(network, given, first)
         return model
 
 
@@ -125,8 +124,8 @@ def fit_paper(cohort: Cohort, train: Mask, design: Design, settings: PaperSettin
         given = _answers(model, cohort, rows, held)
         _train(model, given, progress)
         if model.network.personal.shared_first:
-            kept = fine_tune(model.network, given, settings.tuning, settings.personal_rate)
-            model.kept = int(kept.sum())
+            settle(model.network, given, 0, model.noise, settings, spread=True)
+            model.kept = keep_if_better(model.network, given, 0)
     return model
 
 
@@ -178,12 +177,11 @@ def _train(model: PaperModel, given: Answers, progress: Progress | None) -> None
     settings, network, criterion = model.settings, model.network, model.criterion
     personal = network.personal
     tables = [] if personal.shared_first else list(personal.tables.values())
-    spreads = [] if personal.shared_first else list(personal.log_sd.values())
     criterion.look_at(given.values[~given.check])
     combine = weighting(model.design.weighting, given.values.shape[1])
     groups = [
         {"params": network.shared(), "weight_decay": settings.weight_decay},
-        {"params": [*criterion.parameters(), *combine.parameters(), *spreads], "weight_decay": 0.0},
+        {"params": [*criterion.parameters(), *combine.parameters()], "weight_decay": 0.0},
         {"params": tables, "weight_decay": 0.0, "lr": settings.personal_rate},
     ]
     optimiser = torch.optim.AdamW([g for g in groups if g["params"]], lr=settings.learning_rate)
@@ -202,13 +200,14 @@ def _train(model: PaperModel, given: Answers, progress: Progress | None) -> None
             combined = combine.combine(losses, answered.any(0))
             if tables:  # their density is per row and keeps its share whatever the weighting scales losses by
                 scale = torch.autograd.grad(combined, losses, retain_graph=True)[0].mean() / len(answers)
-                density = network.personal.penalty(len(answers) / network.personal.people, model.noise)
-                combined = combined + scale * density
+                combined = combined + scale * personal.density()
             optimiser.zero_grad()
             combined.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(network.parameters(), 20.0 * len(losses))
             optimiser.step()
             total += float(losses.detach().mean()) * len(rows) / len(answers)
+        if tables:
+            personal.learn_spread(len(answers) / personal.people, model.noise)
         reached = _agreement(model, held, truth)
         model.curve.append({"loss": total, "score": reached})
         if progress is not None:

@@ -85,9 +85,9 @@ class PaperNetwork(nn.Module):
         return shared if own is None else shared + own
 
     def shared(self) -> list[nn.Parameter]:
-        """Every parameter but the tables per person and how far they spread, which no decay may draw anywhere."""
-        mine = {id(p) for p in (*self.personal.tables.values(), *self.personal.log_sd.values())}
-        return [p for p in self.parameters() if id(p) not in mine]
+        """Every parameter that is learned but the tables per person, which no decay may draw anywhere."""
+        mine = {id(p) for p in self.personal.tables.values()}
+        return [p for p in self.parameters() if p.requires_grad and id(p) not in mine]
 
 
 def _encoder(features: int, width: int, dropout: float) -> nn.Module:

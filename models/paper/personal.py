@@ -3,8 +3,8 @@
 All are tables with one row a person, starting at zero: a row looks its person up (gather) and multiplies (a batched
 matrix product), with no loop over people. Place `people`, after the last, is everyone unknown and stays at zero: an
 unseen person gets the macro model. Tables are shrunk to the shared parameters under variances that are learned with
-them (neural mixed effects, Wörtwein et al. 2023; the same evidence as in `models/micro.py`). Fine-tuned heads are not
-shrunk: each is kept only where the person's own held-back answers are predicted better (`tuning.py`).
+them (`models/spread.py`). Fine-tuned heads besides are kept only where the person's own held-back answers are predicted
+better (`tuning.py`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
-HOLD = 20.0  # how many parameters' worth of belief keep each learned variance near its start
+from models.spread import Spread
 
 
 class Personal(nn.Module):
@@ -24,9 +24,9 @@ class Personal(nn.Module):
 
     def __init__(self, people: int, shapes: Mapping[str, tuple[int, ...]], sds: Mapping[str, float]) -> None:
         super().__init__()
-        self.people, self.start = people, dict(sds)
+        self.people = people
         self.tables = nn.ParameterDict({n: nn.Parameter(torch.zeros(people, *shape)) for n, shape in shapes.items()})
-        self.log_sd = nn.ParameterDict({n: nn.Parameter(torch.tensor(sds[n]).log()) for n in shapes})
+        self.log_sd = Spread(sds)
 
     def modulate(self, views: Tensor, person: Tensor) -> Tensor:  # noqa: ARG002
         """Change views (batch, views, width) by person; the base leaves them."""
@@ -44,25 +44,18 @@ class Personal(nn.Module):
         known = (person < self.people).view(-1, *[1] * (table.dim() - 1))
         return torch.where(known, table.index_select(0, person.clamp(max=self.people - 1)), 0.0)
 
-    def penalty(self, rows_each: float, noise: float) -> Tensor:
-        """Minus the log density of the tables with each table's variance learned (Laplace form of the evidence).
+    def density(self) -> Tensor:
+        """Minus the log density of the tables under the variances as they are."""
+        return self.log_sd.density(dict(self.tables.items()))
+
+    def learn_spread(self, rows_each: float, noise: float) -> None:
+        """Learn each table's variance from the tables as they are.
 
         Args:
             rows_each: answers that one person brings.
             noise: variance of what is left of an answer, in units of the span.
         """
-        total = next(iter(self.log_sd.values())).new_zeros(()) if len(self.log_sd) else torch.zeros(())
-        for name, log_sd in self.log_sd.items():
-            values, variance = self.tables[name], (2 * log_sd).exp()
-            known = 1 + rows_each / noise * variance
-            total = total + 0.5 * (values**2).sum() / variance + 0.5 * values.numel() * (known.log() + 1 / known)
-            total = total + HOLD * (0.5 * self.start[name] ** 2 / variance + log_sd)
-        return torch.as_tensor(total)
-
-    def density(self) -> Tensor:
-        """Minus the log density of the tables under the variances as they are, which stay."""
-        parts = [0.5 * (self.tables[n] ** 2).sum() / (2 * v.detach()).exp() for n, v in self.log_sd.items()]
-        return torch.stack(parts).sum() if parts else torch.zeros(())
+        self.log_sd.learn(dict(self.tables.items()), dict.fromkeys(self.log_sd.start, rows_each / noise))
 
     def grown(self, people: int) -> None:
         """Make room for more people, at zero, after the known ones, whose rows stay as they are."""

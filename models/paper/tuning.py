@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.paper.criteria import Criterion
+from models.paper.design import PaperSettings
 from models.paper.inputs import Signals
 from models.paper.network import PaperNetwork
 
-EVERY = 5  # steps between looks at the held-back answers
+EVERY = 5  # steps between which variances are learned
 
 
 @dataclass(frozen=True)
@@ -31,54 +32,57 @@ class Answers:
     criterion: Criterion
 
 
-def fine_tune(network: PaperNetwork, given: Answers, steps: int, rate: float) -> Tensor:
-    """Tune the tables on each person's rows and keep, per person, the stage that their held-back answers like best.
+def settle(
+    network: PaperNetwork, given: Answers, first: int, noise: float, settings: PaperSettings, *, spread: bool = False
+) -> None:
+    """Most probable tables of the people from place `first` on, under their learned variances; others stay to the bit.
 
-    A person whose held-back answers are never better off, or who has none, keeps what there was before: at first the
-    shared model.
+    Rows for checking are not looked at.
 
-    Returns:
-        Which people keep parameters of their own, (people,).
+    Args:
+        network: with room for everybody; what is shared stays.
+        given: rows of those people.
+        first: the first place that moves.
+        noise: variance of what is left of an answer, in units of the span.
+        settings: how many steps, and how large.
+        spread: whether the variances are learned too, as far as they have not been.
     """
-    people = network.personal.people
-    tables = dict(network.personal.tables.items())
-    best = {n: t.detach().clone() for n, t in tables.items()}
-    least = _errors(network, given, given.check, people)
-    kept = torch.zeros(people, dtype=torch.bool)
-    optimiser = torch.optim.Adam(tables.values(), lr=rate)
-    views = _views(network, given.signals)
-    for step in range(1, steps + 1):
-        optimiser.zero_grad()
-        gone = _gone(network, views, given, ~given.check)
-        # Each person's own mean error: how many answers others gave does not matter.
-        _by_person(gone**2, given.signals.person, people).sum().backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        if step % EVERY == 0:
-            error = _errors(network, given, given.check, people, views)
-            better = error < least  # False where there is nothing to check on (NaN)
-            least, kept = torch.where(better, error, least), kept | better
-            for name, table in tables.items():
-                where = better.view(-1, *[1] * (table.dim() - 1))
-                best[name] = torch.where(where, table.detach(), best[name])
-    _set(network, best)
-    return kept
-
-
-def settle(network: PaperNetwork, given: Answers, first: int, noise: float, steps: int, rate: float) -> None:
-    """Most probable tables of the people from place `first` on, under the learned variances; others stay to the bit."""
-    tables = dict(network.personal.tables.items())
-    before = {n: t.detach().clone() for n, t in tables.items()}
+    tables, mine = dict(network.personal.tables.items()), (given.signals.person >= first) & ~given.check
     if not tables:
         return
-    mine = (given.signals.person >= first) & ~given.check
-    optimiser = torch.optim.Adam(tables.values(), lr=rate)
+    before = _copies(tables)
+    optimiser = torch.optim.Adam(tables.values(), lr=settings.personal_rate)
     views = _views(network, given.signals)
-    for _ in range(steps):
+    for step in range(1, settings.tuning + 1):
         optimiser.zero_grad()
         gone = _gone(network, views, given, mine)
         (0.5 * (gone**2).sum() / noise + network.personal.density()).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
+        if spread and step % EVERY == 0:
+            network.personal.learn_spread(int(mine.sum()) / network.personal.people, noise)
     _set(network, {n: torch.cat([before[n][:first], t.detach()[first:]]) for n, t in tables.items()})
+
+
+def keep_if_better(network: PaperNetwork, given: Answers, first: int) -> int:
+    """Take back to the macro model whoever's held-back answers it says no worse, or who has none.
+
+    Held-back answers have moved nothing and are asked once. People before place `first` stay.
+
+    Returns:
+        How many people keep parameters of their own, from `first` on.
+    """
+    people, tables = network.personal.people, _copies(dict(network.personal.tables.items()))
+    views = _views(network, given.signals)
+    own = _errors(network, given, views, people)
+    _set(network, {n: torch.cat([t[:first], torch.zeros_like(t[first:])]) for n, t in tables.items()})
+    better = own < _errors(network, given, views, people)  # False where there is nothing to check on (NaN)
+    better[:first] = True
+    _set(network, {n: torch.where(better.view(-1, *[1] * (t.dim() - 1)), t, 0.0) for n, t in tables.items()})
+    return int(better[first:].sum())
+
+
+def _copies(tables: dict[str, nn.Parameter]) -> dict[str, Tensor]:
+    return {n: t.detach().clone() for n, t in tables.items()}
 
 
 def _views(network: PaperNetwork, signals: Signals) -> tuple[Tensor, Tensor]:
@@ -93,20 +97,11 @@ def _gone(network: PaperNetwork, views: tuple[Tensor, Tensor], given: Answers, r
     return torch.where(rows[:, None] & ~torch.isnan(given.values), score - torch.nan_to_num(given.values), 0.0)
 
 
-def _by_person(squares: Tensor, person: Tensor, people: int) -> Tensor:
-    """Mean over a person's rows of squared errors summed over items, (people,)."""
-    here = (person < people) & (squares.detach().sum(1) > 0)
-    total = squares.new_zeros(people).index_add(0, person[here], squares.sum(1)[here])
-    return total / squares.new_zeros(people).index_add(0, person[here], torch.ones_like(squares[here, 0])).clamp(min=1)
-
-
-def _errors(
-    network: PaperNetwork, given: Answers, rows: Tensor, people: int, views: tuple[Tensor, Tensor] | None = None
-) -> Tensor:
-    """Mean squared error per person over some rows, NaN without any."""
+def _errors(network: PaperNetwork, given: Answers, views: tuple[Tensor, Tensor], people: int) -> Tensor:
+    """Mean squared error of each person's rows for checking, NaN without any."""
     with torch.no_grad():
-        gone = _gone(network, views or _views(network, given.signals), given, rows) ** 2
-        counted = (rows[:, None] & ~torch.isnan(given.values)).sum(1).to(gone.dtype)
+        gone = _gone(network, views, given, given.check) ** 2
+        counted = (given.check[:, None] & ~torch.isnan(given.values)).sum(1).to(gone.dtype)
         here = given.signals.person < people
         person = given.signals.person[here]
         total, count = (gone.new_zeros(people).index_add(0, person, x[here]) for x in (gone.sum(1), counted))

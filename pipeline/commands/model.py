@@ -74,8 +74,13 @@ def evaluate(
         list[Protocol] | None, typer.Option(help="Which protocol; may be given several times.", show_default="P2 P2N")
     ] = None,
     seeds: Annotated[
-        int, typer.Option(min=1, help="Fit with so many seeds, and show how far the figures lie apart.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            min=1,
+            help="Fit with so many seeds, and show how far the figures lie apart.",
+            show_default="1; of the grid training.seeds",
+        ),
+    ] = None,
     permuted: Annotated[
         bool, typer.Option("--permuted", help="A control: each person's answers in random order.")
     ] = False,
@@ -100,15 +105,16 @@ def evaluate(
 
     chosen = options(context)
     study, show = chosen.home.study(), show_items if items else show_evaluation
-    _refuse_both(grid=grid is not None, items=items, seeds=seeds > 1, others=bool(protocol) or permuted)
+    several = (seeds or 1) > 1
+    _refuse_both(grid=grid is not None, items=items, several=several, others=bool(protocol) or permuted)
     if grid is not None:
-        rows = experiments.grid(chosen.home, study, grid.value, chosen.console)
+        rows = experiments.grid(chosen.home, study, grid.value, chosen.console, seeds=seeds)
         experiments.show_grid(chosen.console, rows)
         found: object = rows
-    elif protocol or seeds > 1 or permuted:
+    elif protocol or several or permuted:
         asked = [p.value for p in protocol or (Protocol.P2, Protocol.P2N)]
-        tables = experiments.protocols(chosen.home, study, asked, chosen.console, seeds=seeds, permuted=permuted)
-        found = tables if seeds > 1 else tables[0]
+        tables = experiments.protocols(chosen.home, study, asked, chosen.console, seeds=seeds or 1, permuted=permuted)
+        found = tables if several else tables[0]
         experiments.show_protocols(chosen.console, tables, show, permuted=permuted)
     else:
         found = table = read_evaluation(chosen.home)
@@ -120,11 +126,11 @@ def evaluate(
         chosen.console.print(f"Wrote {json}", highlight=False)
 
 
-def _refuse_both(*, grid: bool, items: bool, seeds: bool, others: bool) -> None:
+def _refuse_both(*, grid: bool, items: bool, several: bool, others: bool) -> None:
     """Refuse options of `evaluate` that cannot be meant together."""
-    if items and seeds:
+    if items and several:
         message = "--items shows one fit; give it or --seeds, not both"
         raise typer.BadParameter(message)
-    if grid and (items or seeds or others):
-        message = "--grid is judged under P1 alone, with seeds of its own; give --grid or the other options, not both"
+    if grid and (items or others):
+        message = "--grid is judged under P1 alone, design by design; give --grid or the other options, not both"
         raise typer.BadParameter(message)

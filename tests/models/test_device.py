@@ -52,7 +52,8 @@ def test_a_step_of_training_meets_tensors_of_one_device_only(material: tuple[Inp
         for name, value in dict(micro.named_parameters()).items():
             owner, _, last = name.rpartition(".")
             micro.get_submodule(owner).register_parameter(last, torch.nn.Parameter(there(value)))
-        assert (total + micro.penalty(INFORMATION)).device == ELSEWHERE
+        assert (total + micro.density()).device == ELSEWHERE
+        micro.learn_spread(INFORMATION)
 
 
 def test_what_is_left_behind_is_noticed() -> None:

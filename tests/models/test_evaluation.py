@@ -91,7 +91,7 @@ def test_answers_permuted_within_people_fall_to_the_personal_mean() -> None:
 
 
 def test_intervals_of_a_fit_hold_nine_tenths_of_later_answers_for_everybody() -> None:
-    cohort = made_up(people=20, days=30, coupling=2.0)
+    cohort = made_up(people=40, days=30, coupling=2.0)
     tables = evaluate(cohort, replace(QUICK, members=1, trees=40), draw_count=50).table
     for protocol in ("P2", "P2N"):
         assert tables[protocol][MODEL]["coverage"] == pytest.approx(0.9, abs=0.03)

@@ -87,7 +87,7 @@ def test_no_epochs_keep_the_baseline(cohort: Cohort) -> None:
 def test_where_no_correction_helps_estimates_are_exactly_the_baseline_s() -> None:
     cohort = made_up(people=20, days=8, icc=0.9, seed=3)
     model = fit(cohort, replace(QUICK, members=1, trees=20))
-    assert model.note == "no correction beat the personal baseline on held-back answers; the baseline is kept"
+    assert "no correction beat the personal baseline on held-back answers" in model.note
     baseline = forecast(model.population, cohort, seen_online(cohort)).value
     np.testing.assert_array_equal(model.predict(cohort).value, np.clip(baseline, 0, 100))
 

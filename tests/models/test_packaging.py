@@ -19,8 +19,9 @@ from tests.models.test_fitting import QUICK
 
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, MacroMicro, Cohort]:
-    cohort = made_up(people=5, days=8, coupling=1.0)
+    cohort = made_up(people=6, days=12, coupling=2.0)
     model = fit(cohort, QUICK)
+    assert model.network is not None
     folder = tmp_path_factory.mktemp("model")
     save(model, folder)
     return folder, model, cohort

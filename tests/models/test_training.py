@@ -9,9 +9,11 @@ from models.cohort import Floats
 from models.habits import related
 from models.history import seen_online
 from models.inputs import Inputs, Past, build
+from models.micro import START_SD
 from models.network import Network
 from models.population import moments
 from models.settings import Settings
+from models.spread import HOLD
 from models.standardise import learn
 from models.training import Training
 from models.weighting import KINDS
@@ -51,9 +53,20 @@ def test_people_are_held_near_the_shared_model_by_how_far_they_differ(
     material: tuple[Inputs, Floats], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = trained(material, Settings(batch=64), 40).network.micro.table().norm()
-    monkeypatch.setattr("models.micro.Micro.penalty", lambda *_: torch.zeros((), requires_grad=True))
+    monkeypatch.setattr("models.micro.Micro.density", lambda *_: torch.zeros((), requires_grad=True))
     free = trained(material, Settings(batch=64), 40).network.micro.table().norm()
     assert held < 0.9 * free
+
+
+def test_how_far_people_differ_follows_what_is_kept_of_them(material: tuple[Inputs, Floats]) -> None:
+    training = trained(material, Settings(batch=64), 40)
+    micro = training.network.micro
+    for name, start in START_SD.items():
+        values, variance = getattr(micro, name).detach(), micro.log_sd.variance(name)
+        unsure = variance / (1 + training.information[name] * variance)
+        expected = ((values**2 + unsure).sum() + HOLD * start**2) / (values.numel() + HOLD)
+        torch.testing.assert_close(variance, expected, rtol=0.1, atol=0)
+        assert abs(float(variance.log() / 2) - np.log(start)) > 0.2
 
 
 def test_modalities_are_dropped_in_training_and_never_when_asked(material: tuple[Inputs, Floats]) -> None:

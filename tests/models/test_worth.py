@@ -6,14 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.baselines import OrnsteinUhlenbeck, ShrunkenMean
 from models.cohort import Cohort
 from models.controls import permuted
+from models.evaluation import fitted_baselines
 from models.fitting import fit
 from models.history import history
 from models.macro_micro import MacroMicro
+from models.metrics import correlation, sums_over_all
 from models.packaging import load, save
+from models.protocols import online
 from models.settings import Settings
-from models.worth import more_than_a_mean, of_no_use
+from models.worth import more_than_levels, of_no_use
 from tests.models.people import made_up
 
 QUICK = Settings(max_epochs=12, patience=12, width=16, layers=1, batch=128, threads=1, trees=30)
@@ -72,8 +76,21 @@ def test_what_only_spreads_estimates_tells_no_more_than_a_mean() -> None:
     means = history(cohort).mean
     told = cohort.labelled & ~np.isnan(means).any(1)
     spread, answers, whose = 50 + 1.5 * (means[told] - 50), cohort.answers[told], cohort.person[told]
-    assert not more_than_a_mean(spread / 100, means[told] / 100, answers / 100, whose)
-    assert more_than_a_mean((0.8 * spread + 0.2 * answers) / 100, means[told] / 100, answers / 100, whose)
+    told_of = 0.8 * spread + 0.2 * answers
+    assert not more_than_levels(spread / 100, means[told] / 100, answers / 100, whose)
+    assert more_than_levels(told_of / 100, means[told] / 100, answers / 100, whose)
+
+
+def test_a_gain_that_chance_among_people_has_is_none() -> None:
+    """One person of twelve is told well, everybody else a little worse than by their level: better on the whole."""
+    cohort = made_up(people=12, days=20, missed=0.0, items=2)
+    means = history(cohort).mean
+    told = ~np.isnan(means).any(1)
+    level, answers, whose = means[told] / 100, cohort.answers[told] / 100, cohort.person[told]
+    own = (whose == 0)[:, None]
+    said = np.where(own, answers, level + 0.03 * np.random.default_rng(0).normal(size=level.shape))
+    assert (correlation(sums_over_all(said, answers)) > correlation(sums_over_all(level, answers))).all()
+    assert not more_than_levels(said, level, answers, whose)
 
 
 def test_answers_in_random_order_leave_the_baseline() -> None:
@@ -81,3 +98,16 @@ def test_answers_in_random_order_leave_the_baseline() -> None:
     assert model.network is None
     assert model.forest is None
     assert "who gives them" in model.note or "no correction" in model.note
+
+
+def test_where_nothing_drifts_the_baseline_is_a_level_and_the_table_keeps_its_own() -> None:
+    """Answers in random order over days: the state-space baseline follows swings that are none."""
+    cohort = permuted(made_up(people=20, days=8, coupling=1.5, seed=1), 1)
+    model, split = fit(cohort, QUICK), online(cohort)
+    assert model.note.endswith("as a level alone")
+    usual = ShrunkenMean().fit(cohort, cohort.labelled).predict(cohort, split.seen)
+    np.testing.assert_allclose(model.predict(cohort).value, usual)
+    baselines = fitted_baselines(split, model, {"ar1_ou": OrnsteinUhlenbeck})
+    np.testing.assert_array_equal(
+        baselines["ar1_ou"].predict(cohort), OrnsteinUhlenbeck().fit(cohort, split.train).predict(cohort)
+    )

@@ -130,7 +130,11 @@ def test_the_command_shows_the_grid_and_protocols_that_no_night_makes(home: Home
 
     said = say("--grid", "small", "--json", str(tmp_path / "grid.json"))
     assert "The paper's grid under P1" in said
-    assert len(json.loads((tmp_path / "grid.json").read_text())) == 2 + len(FEW)
+    rows = json.loads((tmp_path / "grid.json").read_text())
+    assert len(rows) == 2 + len(FEW)
+    assert {row["seeds"] for row in rows} == {0, 2}  # as the study says
+    say("--grid", "small", "--seeds", "1", "--json", str(tmp_path / "grid.json"))
+    assert {row["seeds"] for row in json.loads((tmp_path / "grid.json").read_text())} == {0, 1}
     said = say("--protocol", "P1", "--protocol", "P3", "--json", str(tmp_path / "table.json"))
     assert "P1: the last fifth of each person's answers" in said
     assert "after their first 7 answers" in said

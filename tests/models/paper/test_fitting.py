@@ -168,8 +168,9 @@ def test_what_a_weighting_learns_is_moved_and_stays_where_decay_cannot_draw_it(
     model = fit_paper(cohort, frozen(cohort).train, Design("max", "heads", "druw"), QUICK)
     assert (made[0].s - 1 / 3).abs().min() > 1e-3
     free = {id(p) for group in groups if group["weight_decay"] == 0 for p in group["params"]}
-    personal = model.network.personal
-    assert {id(p) for p in (*personal.log_sd.values(), *personal.tables.values(), made[0].s)} <= free
+    assert {id(p) for p in (*model.network.personal.tables.values(), made[0].s)} <= free
+    moved = {id(p) for group in groups for p in group["params"]}
+    assert not moved & {id(p) for p in model.network.personal.log_sd.values()}  # learned in closed form
 
 
 def test_a_gaussian_is_not_weighed_by_ratios_of_losses(cohort: Cohort) -> None:
@@ -217,9 +218,10 @@ def test_a_level_of_the_ordinal_likelihood_says_what_people_answered_there(top: 
     criterion = Ordinal(1)
     criterion.look_at(answers)
     known = answers[1:, 0]
-    level = (known * 10 + 1e-4).long().clamp(max=9)
-    for place in range(10):
+    level = (known * 11 + 1e-4).long().clamp(max=10)
+    for place in range(11):
         mine = known[level == place]
-        expected = mine.mean().item() if len(mine) else (place + 0.5) / 10
+        expected = mine.mean().item() if len(mine) else (place + 0.5) / 11
         assert criterion.means[0, place].item() == pytest.approx(expected, abs=1e-6)
     assert criterion.means[0][level].mean().item() == pytest.approx(known.mean().item(), abs=1e-6)
+    assert len(level.unique()) == min(top, 10) + 1  # a rating scale up to 0 to 10 keeps every answer apart

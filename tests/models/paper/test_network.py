@@ -56,10 +56,11 @@ def test_every_parameter_is_stored_and_gets_a_gradient(fusion: str, personalisat
     masks["clock"] = torch.arange(24)[:, None].expand(24, 6) % 5 > 0
     masks["voice"] = (torch.arange(24) % 7 > 2)[:, None].expand(24, 3)
     score = network(replace(signals, masks=masks))
-    ((score * torch.randn_like(score)).sum() + network.personal.penalty(10.0, 0.04)).backward()
+    (score * torch.randn_like(score)).sum().backward()
     stored = {n for n in network.state_dict() if not n.endswith("itself")}
     assert {n for n, _ in network.named_parameters()} == stored
-    assert [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()] == []
+    learned = {n: p for n, p in network.named_parameters() if "log_sd" not in n}  # those are learned in closed form
+    assert [n for n, p in learned.items() if p.grad is None or not p.grad.any()] == []
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)
@@ -97,21 +98,6 @@ def test_gathering_people_is_what_a_loop_over_them_gives() -> None:
     for row, person in enumerate(signals.person.tolist()):
         expected = tables["head"][person] @ mixed[row] + tables["bias"][person] if person < PEOPLE else torch.zeros(2)
         torch.testing.assert_close(said[row], expected)
-
-
-def test_the_evidence_keeps_a_variance_from_collapsing_with_tables_at_zero() -> None:
-    torch.manual_seed(0)
-    network = made("max", "heads")
-    personal = network.personal
-    personal.tables["bias"].data = torch.tensor([[0.3, -0.2], [-0.25, 0.3], [0.2, 0.1]])
-    personal.tables["head"].data.zero_()
-    optimiser = torch.optim.Adam(personal.log_sd.parameters(), lr=0.05)
-    for _ in range(300):
-        optimiser.zero_grad()
-        personal.penalty(0.01, 1.0).backward()
-        optimiser.step()
-    assert 0.1 < personal.log_sd["bias"].exp().item() < 0.4
-    assert personal.log_sd["head"].exp().item() > 0.01
 
 
 def test_the_papers_grid_is_every_combination_once_and_unknown_parts_are_refused() -> None:
