@@ -108,10 +108,12 @@ def newcomers(name: str, cohort: Cohort, seed: int) -> None:
     settings = Settings(members=1, threads=1, seed=seed)
     table = evaluate_newcomers(cohort, settings, progress=lambda text, _: print(f"{name}: {text}", file=sys.stderr))
     shown = (MODEL, "ewma", "ar1_ou", "boosted_trees", "shrunken_mean", "personal_mean", "global_mean")
-    print(f"\n# {name}, P3: pooled CCC / MAE\n\n| answers shown | {' | '.join(shown)} |\n|---|{'---|' * len(shown)}")
+    print(f"\n# {name}, P3: pooled CCC / MAE, and what intervals hold: all, worst decile\n")
+    print(f"| answers shown | {' | '.join(shown)} | held |\n|---|{'---|' * len(shown)}---|")
     for protocol, models in table.items():
         cells = [f"{models[m]['pooled_ccc']:.3f} / {models[m]['mae']:.2f}" for m in shown if models]
-        print(f"| {protocol.split('=')[1]} | {' | '.join(cells)} |", flush=True)
+        held = [f"{models[MODEL][figure]:.3f}" for figure in ("coverage", "coverage_worst_decile") if models]
+        print(f"| {protocol.split('=')[1]} | {' | '.join(cells)} | {', '.join(held)} |", flush=True)
 
 
 def show(protocol: str, table: dict[str, Metrics], cohort: Cohort) -> None:

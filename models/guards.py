@@ -1,8 +1,9 @@
 """Guards against evaluations that flatter themselves: what a split alone cannot show.
 
-`protocols.py` refuses rows and views that leak. Here stand the leaks that hide elsewhere: features standardised with
-what came later, look-back windows that reach over the border between training and test, and a method that learned
-anything from answers of the test stretch (their means, for instance), which only shows when those answers are changed.
+`protocols.py` refuses rows and views that leak. Here stand the leaks that hide elsewhere: features standardised or
+filled with what came later, look-back windows that reach over the border between training and test, and a method that
+learned anything from answers of the test stretch (their means, for instance), which only shows when those answers are
+changed.
 """
 
 from __future__ import annotations
@@ -12,13 +13,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from models.cohort import Cohort, Floats, Ints, Modality, filled
+from models.cohort import Cohort, Floats, Ints, Mask, Modality, filled
 from models.errors import LeakageError
 from models.history import NONE, After, Grid, by_length
 from models.protocols import BY_DAY, GAP_H, Split, day_of_training
 
 HOUR_US = 3_600_000_000
 MOVED = 0.37  # of the scale: how far answers that nobody may see are moved
+SAME = 1e-6  # of an SD: nearer to a mean lie only numbers that were made of it
+ENOUGH = 5  # differing values of a person, from which on their mean tells where they come from
+FAR = 50  # days from which on the step of a mean no longer tells how many there are
+NEARLY_ALL = 0.9  # of the people, if there are several: chance centres somebody, never almost everybody
 Method = Callable[[Split], Floats]
 """Fits on a split's training rows and predicts every row, (rows, items)."""
 
@@ -28,13 +33,18 @@ def guard_past(cohort: Cohort) -> None:
 
     For cohorts with all moments of their people: earlier rows that are left out look like a count that is too high. The
     past of what is measured over days runs over all days, also those without a moment, and cannot be recomputed; from
-    one day with moments to the next, what is told must have moved as the day between moved it.
+    one day with moments to the next, what is told must have moved as the day between moved it. What was measured must
+    itself hold nothing of the whole period: neither its mean taken away nor gaps filled with it.
 
     Raises:
-        LeakageError: a feature's past mean, SD or count does not follow from earlier rows.
+        LeakageError: a feature's past mean, SD or count does not follow from earlier rows, or its values were made with
+            a mean of the whole period.
     """
     for name, modality in cohort.modalities.items():
-        (_guard_days if name in BY_DAY else _guard_moments)(cohort, name, modality)
+        by_day = name in BY_DAY
+        (_guard_days if by_day else _guard_moments)(cohort, name, modality)
+        first = (np.diff(cohort.person, prepend=-1) != 0) | (np.diff(cohort.day, prepend=-1) != 0)
+        _guard_values(name, modality, cohort.person, first if by_day else np.ones_like(first))
 
 
 def _guard_days(cohort: Cohort, name: str, modality: Modality) -> None:
@@ -45,16 +55,63 @@ def _guard_days(cohort: Cohort, name: str, modality: Modality) -> None:
     # The day that one more is told of moves each mean towards it, by its share at least.
     one = later[grown == 1]
     was, now, added = modality.past_mean[one - 1], modality.past_mean[one], modality.values[one - 1]
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore"):
         least = np.abs(added - was) / (n[one][:, None] + 1)
         still = (now - was) * np.sign(added - was) < least - 1e-6 * (np.abs(was) + np.abs(added))
-    rows = int(wrong.sum() + still.any(axis=1).sum())
+        # By what share tells of how many days that mean is, and so what SD the day makes of the one before (Welford).
+        days_of = np.round((added - was) / (now - was))
+        sd, before = modality.past_sd[one], modality.past_sd[one - 1]
+        variance = (before**2 * (days_of - 2) + (added - was) * (added - now)) / (days_of - 1)
+        allowed = 1e-3 * variance + 1e-6 * (was**2 + added**2) + 1e-12
+        other = (days_of > 2) & (days_of <= FAR) & (np.abs(sd**2 - variance) > allowed)
+    rows = int(wrong.sum() + (still | other).any(axis=1).sum())
     if rows:
         message = (
             f"{rows} rows of {name} tell of earlier days what does not follow from them: they were "
             "standardised with later ones. Take a person's past from strictly earlier days"
         )
         raise LeakageError(message)
+
+
+def _guard_values(name: str, modality: Modality, person: Ints, rows: Mask) -> None:
+    """No feature has its mean taken away person by person, or gaps of somebody filled with a mean of all moments."""
+    values, whose = modality.values[rows], person[rows]
+    if not len(values) or not values.shape[1]:
+        return
+    told, centred, stuffed = np.zeros((3, values.shape[1]))
+    overall, spread = _mean_and_sd(values)
+    for one in np.split(values, np.flatnonzero(np.diff(whose)) + 1):
+        mean, sd = _mean_and_sd(one)
+        varied = _differing(one) >= ENOUGH
+        told += varied
+        centred += varied & (np.abs(mean) <= SAME * sd)
+        for centre, width in ((mean, sd), (overall, spread)):
+            here = np.abs(one - centre) <= SAME * width
+            others = np.where(here, np.nan, one)
+            alone = _differing(others) >= np.maximum(ENOUGH, 0.8 * (~np.isnan(others)).sum(0))
+            stuffed += alone & (here.sum(0) > 1)
+    leaky = (centred >= NEARLY_ALL * np.maximum(told, 2)) | (stuffed > 0)
+    if leaky.any():
+        message = (
+            f"{int(leaky.sum())} features of {name} (the first is {modality.names[int(np.argmax(leaky))]}) were centred "
+            "or filled with means of the whole period, of which later moments are a part. Give what was measured, "
+            "missing where it was not; people's own past is taken away from it here"
+        )
+        raise LeakageError(message)
+
+
+def _mean_and_sd(values: Floats) -> tuple[Floats, Floats]:
+    """Of each column, without what is missing; an SD of 0 where nothing is there."""
+    known = ~np.isnan(values)
+    count = np.maximum(known.sum(0), 1)
+    mean = filled(values).sum(0) / count
+    return mean, np.sqrt((np.where(known, values - mean, 0.0) ** 2).sum(0) / count)
+
+
+def _differing(values: Floats) -> Ints:
+    """How many different values each column has; missing ones do not count."""
+    ordered = np.sort(values, axis=0)  # NaN last
+    return np.asarray((np.diff(ordered, axis=0) > 0).sum(0) + ~np.isnan(ordered[0]))
 
 
 def _guard_moments(cohort: Cohort, name: str, modality: Modality) -> None:

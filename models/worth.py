@@ -3,9 +3,8 @@
 First the whole correction. Answers in random order can only be estimated by who gives them; a network and trees then
 still gain CCC over a personal mean, by spreading estimates, and spare error, by saying medians. Neither is knowledge of
 a moment. So estimates must correlate with answers more than shrunken means of each person's earlier ones do, which no
-spread can bring about, and more clearly than chance among people has it; otherwise the personal baseline is kept. That
-one follows drifts and swings, which answers in random order do not have: where it does not pass either, it keeps levels
-alone.
+spread can bring about, and do so in most draws over people; otherwise the personal baseline is kept. That one follows
+drifts and swings, which answers in random order do not have: where it does not pass either, it keeps levels alone.
 
 Then each modality. One that says nothing of how people feel still moves what trees and network say: estimates then
 follow noise, which spreads them a little and makes them worse. So each has to show its worth: leaving it out must cost
@@ -20,13 +19,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from models.bootstrap import bounds, drawn_over_items, draws
+from models.bootstrap import drawn_over_items, draws
 from models.cohort import Floats, Ints
 from models.inputs import Inputs
 from models.macro_micro import MacroMicro, view_name
 from models.metrics import correlation, sums, together
 
 FEWEST_PEOPLE = 5  # with held-back answers, below which nothing is told and nothing left out
+MOST_DRAWS = 2 / 3  # of the draws over people in which a gain over levels must show
 
 
 def of_no_use(model: MacroMicro, views: Mapping[str, Inputs], unit: Floats, person: Ints) -> tuple[str, ...]:
@@ -56,7 +56,7 @@ def of_no_use(model: MacroMicro, views: Mapping[str, Inputs], unit: Floats, pers
 
 
 def more_than_levels(estimates: Floats, levels: Floats, unit: Floats, person: Ints) -> bool:
-    """Whether estimates of held-back rows correlate more with answers than people's levels do, beyond chance.
+    """Whether estimates of held-back rows correlate more with answers than people's levels do, whoever is drawn.
 
     Args:
         estimates: (rows, items).
@@ -65,15 +65,17 @@ def more_than_levels(estimates: Floats, levels: Floats, unit: Floats, person: In
         person: (rows,) who gave them.
 
     Returns:
-        Whether the interval of the gain over people lies above 0; True with too few people to tell.
+        Whether they do in `MOST_DRAWS` over people; True with too few people to tell.
     """
     people, person = np.unique(person, return_inverse=True)
     if len(people) < FEWEST_PEOPLE:
         return True
     ours, theirs = (sums(said, unit, person, len(people)) for said in (estimates, levels))
-    drawn = draws(len(people))
-    whole, sampled = (correlation(together(ours, d)) - correlation(together(theirs, d)) for d in (None, drawn))
-    return bounds(drawn_over_items(whole, sampled), len(people))[0] > 0
+    whole, sampled = (
+        correlation(together(ours, drawn)) - correlation(together(theirs, drawn))
+        for drawn in (None, draws(len(people)))
+    )
+    return bool((drawn_over_items(whole, sampled) > 0).mean() >= MOST_DRAWS)
 
 
 def _errors(model: MacroMicro, views: Mapping[str, Inputs], unit: Floats, person: Ints) -> Floats:

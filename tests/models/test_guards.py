@@ -1,5 +1,6 @@
 """Leaky variants, each of which has been published somewhere, are refused by name; honest ones pass."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -90,6 +91,59 @@ def test_a_past_sd_of_the_whole_period_is_refused(cohort: Cohort) -> None:
     whole = np.stack([np.nanstd(hrv.values[cohort.person == p], axis=0, ddof=1) for p in range(5)])[cohort.person]
     with pytest.raises(LeakageError, match="past SD that earlier moments do not give"):
         guard_past(replace(cohort, modalities={"hrv": replace(hrv, past_sd=whole)}))
+
+
+def per_person(cohort: Cohort, values: Floats, change: Callable[[Floats], Floats]) -> Floats:
+    """The same values with what is done to each person's own."""
+    out = values.copy()
+    for person in np.unique(cohort.person):
+        out[cohort.person == person] = change(out[cohort.person == person])
+    return out
+
+
+LEAKY_VALUES: dict[str, Callable[[Floats], Floats]] = {
+    "centred": lambda own: own - np.nanmean(own, axis=0),
+    "standardised": lambda own: (own - np.nanmean(own, axis=0)) / np.nanstd(own, axis=0, ddof=1),
+    "filled": lambda own: np.where(np.isnan(own), np.nanmean(own, axis=0), own),
+}
+
+
+@pytest.mark.parametrize("how", LEAKY_VALUES)
+def test_values_made_with_the_whole_period_are_refused(cohort: Cohort, how: str) -> None:
+    hrv = cohort.modalities["hrv"]
+    values = hrv.values.astype(np.float32).astype(np.float64)  # as they would be stored
+    guard_past(replace(cohort, modalities={"hrv": with_past(values, cohort.person)}))
+    leaky = per_person(cohort, values, LEAKY_VALUES[how])
+    for stored in (leaky, leaky.astype(np.float32).astype(np.float64)):
+        with pytest.raises(LeakageError, match="centred or filled with means of the whole period"):
+            guard_past(replace(cohort, modalities={"hrv": with_past(stored, cohort.person)}))
+
+
+def test_gaps_filled_with_the_mean_of_everybody_are_refused(cohort: Cohort) -> None:
+    values = cohort.modalities["hrv"].values
+    leaky = np.where(np.isnan(values), np.nanmean(values, axis=0), values)
+    with pytest.raises(LeakageError, match="centred or filled"):
+        guard_past(replace(cohort, modalities={"hrv": with_past(leaky, cohort.person)}))
+
+
+def test_counts_flags_and_what_never_moves_refuse_nobody(cohort: Cohort) -> None:
+    random = np.random.default_rng(1)
+    count = random.poisson(2.0, len(cohort)).astype(float)
+    flag, never, coarse = (count > 2).astype(float), np.zeros(len(cohort)), np.round(random.normal(size=len(cohort)), 1)
+    values = np.stack([count, flag, never, coarse], axis=1)
+    guard_past(replace(cohort, modalities={"hrv": with_past(values, cohort.person)}))
+    filled = per_person(cohort, values, lambda own: np.where(own == 2, own.mean(0), own))
+    guard_past(replace(cohort, modalities={"hrv": with_past(np.round(filled), cohort.person)}))
+
+
+@pytest.mark.parametrize("name", ["yesterday", "daily", "today"])
+def test_days_with_an_sd_or_values_of_the_whole_period_are_refused(study: Study, name: str) -> None:
+    frame = simulated_moments(study, participants=4, days=14, seed=1)
+    cohort = cohort_from_frame(frame, items_of(study), modalities())
+    day = cohort.modalities["yesterday"]
+    whole = per_person(cohort, day.values, lambda own: np.nanstd(own, axis=0, ddof=1) + 0 * own)
+    with pytest.raises(LeakageError, match="tell of earlier days what does not follow"):
+        guard_past(replace(cohort, modalities={name: replace(day, past_sd=whole)}))
 
 
 def test_somebody_elses_huge_values_refuse_nobody() -> None:
