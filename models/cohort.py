@@ -70,7 +70,7 @@ class Cohort:
     """Moments of many people, sorted by person and time.
 
     Shapes: `person`, `time_us`, `day`, `local_hour` (rows,); `answers` (rows, items) in scale units.
-    `person[i]` indexes `participants`.
+    `person[i]` indexes `participants`. `lookback_h` is how far the longest window of a row reaches back.
     """
 
     items: tuple[Item, ...]
@@ -81,6 +81,7 @@ class Cohort:
     local_hour: Floats
     answers: Floats
     modalities: Mapping[str, Modality]
+    lookback_h: float = 0.0
 
     def __len__(self) -> int:
         return len(self.person)

@@ -105,7 +105,7 @@ def evaluate(
         checkpoint: folder for resuming a killed evaluation.
         progress: told what is being done and how far it is (0–1).
         draw_count: bootstrap draws over participants.
-        gap_h: of P1, as long as the longest look-back.
+        gap_h: of P1, at least as long as the cohort's longest look-back.
 
     Raises:
         ModelError: a protocol is unknown.
@@ -171,7 +171,7 @@ def _split(cohort: Cohort, name: str, gap_h: float) -> Split:
         raise ModelError(message)
     split = makers[name]()
     if split.frozen:
-        guard_windows(split, gap_h)
+        guard_windows(split, max(gap_h, cohort.lookback_h))
     return split
 
 

@@ -92,10 +92,11 @@ def _guard_values(name: str, modality: Modality, person: Ints, rows: Mask) -> No
             stuffed += alone & (here.sum(0) > 1)
     leaky = (centred >= NEARLY_ALL * np.maximum(told, 2)) | (stuffed > 0)
     if leaky.any():
+        first = modality.names[int(np.argmax(leaky))]
         message = (
-            f"{int(leaky.sum())} features of {name} (the first is {modality.names[int(np.argmax(leaky))]}) were centred "
-            "or filled with means of the whole period, of which later moments are a part. Give what was measured, "
-            "missing where it was not; people's own past is taken away from it here"
+            f"{int(leaky.sum())} features of {name} (the first is {first}) were centred or filled with means of the "
+            "whole period, of which later moments are a part. Give what was measured, missing where it was not; "
+            "people's own past is taken away from it here"
         )
         raise LeakageError(message)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import models
 from assets.ledger import digest
+from assets.moments.cohort import lookback_h
 from assets.moments.table import modalities
 from assets.moments.unit import NAME as MOMENTS
 from assets.study import Home, Study
@@ -49,8 +50,7 @@ def settings_of(study: Study) -> Settings:
 
 def gap_of(study: Study) -> float:
     """How far test answers of P1 must lie behind training (hours): at least as far as a moment looks back."""
-    windows = study.windows
-    return max(GAP_H, windows.lookback_minutes / 60, windows.voice_minutes / 60)
+    return max(GAP_H, lookback_h(study))
 
 
 def learning_inputs(home: Home, study: Study) -> str:

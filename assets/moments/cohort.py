@@ -6,6 +6,7 @@ Reading only; how moments are made and kept is in `unit.py`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date as Date
 from datetime import timedelta
 
@@ -44,7 +45,13 @@ def load_moments(
 
 def load_cohort(home: Home, study: Study) -> Cohort:
     """Everyone's moments as the cohort that models work on."""
-    return cohort_from_frame(load_moments(home, study), items_of(study), modalities(study))
+    made = cohort_from_frame(load_moments(home, study), items_of(study), modalities(study))
+    return replace(made, lookback_h=lookback_h(study))
+
+
+def lookback_h(study: Study) -> float:
+    """How many hours before a moment the longest window reaches that is told of it."""
+    return max(study.windows.lookback_minutes, study.windows.voice_minutes) / 60
 
 
 def people(home: Home) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from models.errors import LeakageError
 from models.evaluation import evaluate, evaluate_again
 from models.fitting import fit
 from models.guards import guard_method, guard_past, guard_windows
+from models.paper.grid import Bench
 from models.protocols import Split, frozen, online, unseen_people
 from models.settings import Settings
 from models.tables import cohort_from_frame
@@ -164,6 +166,11 @@ def test_every_evaluation_asks_where_features_come_from(cohort: Cohort) -> None:
             made()
     with pytest.raises(LeakageError, match="look-back windows overlap"):
         guard_windows(frozen(cohort, 12.0), 24.0)
+    looking = replace(cohort, lookback_h=24.0)
+    for judged in (partial(evaluate, looking, Settings(max_epochs=0), ("P1",)), partial(Bench.of, looking)):
+        with pytest.raises(LeakageError, match="look-back windows overlap"):
+            judged(gap_h=12.0)
+        judged(gap_h=24.0)
 
 
 @pytest.mark.parametrize("name", ["yesterday", "daily", "today"])
