@@ -2,9 +2,9 @@
 
 First the whole correction. Answers in random order can only be estimated by who gives them; a network and trees then
 still gain CCC over a personal mean, by spreading estimates, and spare error, by saying medians. Neither is knowledge of
-a moment. So estimates must correlate with answers more than shrunken means of each person's earlier ones do, which no
-spread can bring about, and do so in most draws over people; otherwise the personal baseline is kept. That one follows
-drifts and swings, which answers in random order do not have: where it does not pass either, it keeps levels alone.
+a moment. So estimates must correlate with answers more than the means of each person's earlier ones do, which no spread
+can bring about; otherwise the personal baseline is kept. That one follows drifts and swings, which answers in random
+order do not have: unless it correlates more in most draws over people, it keeps levels alone.
 
 Then each modality. One that says nothing of how people feel still moves what trees and network say: estimates then
 follow noise, which spreads them a little and makes them worse. So each has to show its worth: leaving it out must cost
@@ -19,14 +19,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from models.bootstrap import drawn_over_items, draws
+from models.bootstrap import drawn_over_items, draws, over_items
 from models.cohort import Floats, Ints
 from models.inputs import Inputs
 from models.macro_micro import MacroMicro, view_name
 from models.metrics import correlation, sums, together
 
 FEWEST_PEOPLE = 5  # with held-back answers, below which nothing is told and nothing left out
-MOST_DRAWS = 2 / 3  # of the draws over people in which a gain over levels must show
+MOST_DRAWS = 2 / 3  # of the draws over people in which drifts and swings must gain
 
 
 def of_no_use(model: MacroMicro, views: Mapping[str, Inputs], unit: Floats, person: Ints) -> tuple[str, ...]:
@@ -55,27 +55,28 @@ def of_no_use(model: MacroMicro, views: Mapping[str, Inputs], unit: Floats, pers
     return tuple(out)
 
 
-def more_than_levels(estimates: Floats, levels: Floats, unit: Floats, person: Ints) -> bool:
-    """Whether estimates of held-back rows correlate more with answers than people's levels do, whoever is drawn.
+def gain_over_means(estimates: Floats, means: Floats, unit: Floats, person: Ints) -> tuple[float, float]:
+    """How much more estimates of held-back rows correlate with answers than who gives them tells.
 
     Args:
         estimates: (rows, items).
-        levels: (rows, items) shrunken means of the person's earlier answers.
+        means: (rows, items) of the person's earlier answers, NaN before the first.
         unit: the answers (rows, items), NaN where there is none; all three in units of the span.
         person: (rows,) who gave them.
 
     Returns:
-        Whether they do in `MOST_DRAWS` over people; True with too few people to tell.
+        The gain, and in what share of draws over people there is one; endless and 1 with too few people to tell.
     """
     people, person = np.unique(person, return_inverse=True)
     if len(people) < FEWEST_PEOPLE:
-        return True
-    ours, theirs = (sums(said, unit, person, len(people)) for said in (estimates, levels))
+        return np.inf, 1.0
+    known = np.where(np.isnan(means), np.nan, unit)
+    ours, theirs = (sums(said, known, person, len(people)) for said in (estimates, means))
     whole, sampled = (
         correlation(together(ours, drawn)) - correlation(together(theirs, drawn))
         for drawn in (None, draws(len(people)))
     )
-    return bool((drawn_over_items(whole, sampled) > 0).mean() >= MOST_DRAWS)
+    return float(over_items(whole)), float((drawn_over_items(whole, sampled) > 0).mean())
 
 
 def _errors(model: MacroMicro, views: Mapping[str, Inputs], unit: Floats, person: Ints) -> Floats:

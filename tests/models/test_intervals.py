@@ -70,6 +70,17 @@ def test_a_person_whose_errors_are_three_times_the_usual_gets_wider_and_a_steady
     assert last[2] == pytest.approx(0.4, rel=0.3)
 
 
+def test_a_person_known_for_years_who_becomes_twice_as_variable_is_followed_within_weeks() -> None:
+    cohort = made_up(people=1, days=1200, missed=0.0)
+    off = 1.2533 * np.abs(np.random.default_rng(0).normal(size=cohort.answers.shape))  # of mean size 1
+    off[5000:] *= 2
+    width = own_width(cohort, off)
+    usual = width[4000:5000]
+    assert usual.mean() == pytest.approx(1, abs=0.05)
+    assert usual.std() < 0.15
+    assert 1.7 < width[5070:5140].mean() / usual.mean() < 2.4  # after two to four weeks of five prompts a day
+
+
 def test_a_width_knows_nothing_of_later_errors_and_moves_for_nobody_else() -> None:
     cohort = made_up(people=3, days=10)
     off = np.where(np.isnan(cohort.answers), np.nan, 1.0)
