@@ -36,7 +36,7 @@ from models.settings import Settings
 from models.standardise import learn
 from models.threads import beside, torch_threads
 from models.training import Progress, Training, device_of
-from models.worth import MOST_DRAWS, gain_over_means, of_no_use
+from models.worth import more_than_means, of_no_use
 
 FEWEST_PRESENT = 20  # moments that a modality needs to be learned from
 
@@ -140,7 +140,7 @@ def _learn(material: _Material, held: Held, checkpoint: Path | None, progress: P
         network.load_state_dict(best)
         model.network, model.forest = together([network], model.settings.heads), forest()
     material.mix(held)
-    if material.gain_over_means(held.check)[0] <= 0:
+    if not material.tells_of_moments(held.check):
         _keep_baseline(material, held, "held-back answers are told by who gives them, not when")
         return
     model.unused = () if model.settings.read_all else material.unused(held.check)
@@ -166,7 +166,7 @@ def _keep_baseline(material: _Material, held: Held, why: str) -> None:
     model = material.model
     model.network, model.forest, model.mixes = None, None, {}
     model.note = f"{why}; the personal baseline is kept"
-    if material.gain_over_means(held.check)[1] < MOST_DRAWS:
+    if not material.tells_of_moments(held.check):
         model.population = levels(material.cohort, material.cohort.labelled)
         model.note += ", as a level alone"
         _Material.of(model, material.cohort).calibrate(held.check)
@@ -254,12 +254,12 @@ class _Material:
             return None
         return grow(self.trained, self.unit, rows, rounds=settings.trees, seed=settings.seed, threads=settings.threads)
 
-    def gain_over_means(self, rows: Mask) -> tuple[float, float]:
-        """How much more the model tells of some rows than the means of people's earlier answers; see `worth.py`."""
+    def tells_of_moments(self, rows: Mask) -> bool:
+        """Whether estimates of some rows tell more of them than the means of people's earlier answers do."""
         view, cohort = self.views[ONLINE], self.cohort
         said = self.model.estimate(view.inputs.take(rows))
         means = (view.past.history(view.seen, np.flatnonzero(rows)).mean - cohort.low) / cohort.span
-        return gain_over_means(said, means, self.unit[rows], cohort.person[rows])
+        return more_than_means(said, means, self.unit[rows], cohort.person[rows])
 
     def unused(self, rows: Mask) -> tuple[str, ...]:
         """Modalities that estimates of some rows are as good without."""

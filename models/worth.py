@@ -2,9 +2,9 @@
 
 First the whole correction. Answers in random order can only be estimated by who gives them; a network and trees then
 still gain CCC over a personal mean, by spreading estimates, and spare error, by saying medians. Neither is knowledge of
-a moment. So estimates must correlate with answers more than the means of each person's earlier ones do, which no spread
-can bring about; otherwise the personal baseline is kept. That one follows drifts and swings, which answers in random
-order do not have: unless it correlates more in most draws over people, it keeps levels alone.
+a moment. So estimates must correlate with answers better than the means of each person's earlier ones do, which no
+spread can bring about; otherwise the personal baseline is kept. That one follows drifts and swings, which answers in
+random order do not have: unless it too correlates better than means, it keeps levels alone.
 
 Then each modality. One that says nothing of how people feel still moves what trees and network say: estimates then
 follow noise, which spreads them a little and makes them worse. So each has to show its worth: leaving it out must cost
@@ -19,14 +19,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from models.bootstrap import drawn_over_items, draws, over_items
+from models.bootstrap import over_items
 from models.cohort import Floats, Ints
 from models.inputs import Inputs
 from models.macro_micro import MacroMicro, view_name
-from models.metrics import correlation, sums, together
+from models.metrics import correlation, sums_over_all
 
 FEWEST_PEOPLE = 5  # with held-back answers, below which nothing is told and nothing left out
-MOST_DRAWS = 2 / 3  # of the draws over people in which drifts and swings must gain
+LEAST_GAIN = 0.01  # of correlation over means: chance brings less in most studies, moments more in every one
 
 
 def of_no_use(model: MacroMicro, views: Mapping[str, Inputs], unit: Floats, person: Ints) -> tuple[str, ...]:
@@ -55,28 +55,20 @@ def of_no_use(model: MacroMicro, views: Mapping[str, Inputs], unit: Floats, pers
     return tuple(out)
 
 
-def gain_over_means(estimates: Floats, means: Floats, unit: Floats, person: Ints) -> tuple[float, float]:
-    """How much more estimates of held-back rows correlate with answers than who gives them tells.
+def more_than_means(estimates: Floats, means: Floats, unit: Floats, person: Ints) -> bool:
+    """Whether estimates of held-back rows tell more than who gives the answers; also with too few people to tell.
 
     Args:
         estimates: (rows, items).
         means: (rows, items) of the person's earlier answers, NaN before the first.
         unit: the answers (rows, items), NaN where there is none; all three in units of the span.
         person: (rows,) who gave them.
-
-    Returns:
-        The gain, and in what share of draws over people there is one; endless and 1 with too few people to tell.
     """
-    people, person = np.unique(person, return_inverse=True)
-    if len(people) < FEWEST_PEOPLE:
-        return np.inf, 1.0
+    if len(np.unique(person)) < FEWEST_PEOPLE:
+        return True
     known = np.where(np.isnan(means), np.nan, unit)
-    ours, theirs = (sums(said, known, person, len(people)) for said in (estimates, means))
-    whole, sampled = (
-        correlation(together(ours, drawn)) - correlation(together(theirs, drawn))
-        for drawn in (None, draws(len(people)))
-    )
-    return float(over_items(whole)), float((drawn_over_items(whole, sampled) > 0).mean())
+    ours, theirs = (correlation(sums_over_all(said, known)) for said in (estimates, means))
+    return bool(over_items(ours - theirs) >= LEAST_GAIN)
 
 
 def _errors(model: MacroMicro, views: Mapping[str, Inputs], unit: Floats, person: Ints) -> Floats:

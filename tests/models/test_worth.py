@@ -16,7 +16,7 @@ from models.macro_micro import MacroMicro
 from models.packaging import load, save
 from models.protocols import online
 from models.settings import Settings
-from models.worth import MOST_DRAWS, gain_over_means, of_no_use
+from models.worth import more_than_means, of_no_use
 from tests.models.people import made_up
 
 QUICK = Settings(max_epochs=12, patience=12, width=16, layers=1, batch=128, threads=1, trees=30)
@@ -76,23 +76,10 @@ def test_what_only_spreads_estimates_tells_no_more_than_a_mean() -> None:
     told = cohort.labelled & ~np.isnan(means).any(1)
     spread, answers, whose = 50 + 1.5 * (means[told] - 50), cohort.answers[told], cohort.person[told]
     told_of = 0.8 * spread + 0.2 * answers
-    assert gain_over_means(spread / 100, means[told] / 100, answers / 100, whose)[0] <= 1e-9
-    gain, share = gain_over_means(told_of / 100, means[told] / 100, answers / 100, whose)
-    assert gain > 0
-    assert share == 1
-
-
-def test_a_gain_that_hangs_on_one_person_shows_in_fewer_draws() -> None:
-    """One person of twelve is told well, everybody else a little worse than by their level: better on the whole."""
-    cohort = made_up(people=12, days=20, missed=0.0, items=2)
-    means = history(cohort).mean
-    told = ~np.isnan(means).any(1)
-    level, answers, whose = means[told] / 100, cohort.answers[told] / 100, cohort.person[told]
-    own = (whose == 0)[:, None]
-    said = np.where(own, answers, level + 0.03 * np.random.default_rng(0).normal(size=level.shape))
-    gain, share = gain_over_means(said, level, answers, whose)
-    assert gain > 0
-    assert share < MOST_DRAWS
+    hair = 0.999 * spread + 0.001 * answers
+    for nothing in (spread, hair):
+        assert not more_than_means(nothing / 100, means[told] / 100, answers / 100, whose)
+    assert more_than_means(told_of / 100, means[told] / 100, answers / 100, whose)
 
 
 def test_answers_in_random_order_leave_the_baseline() -> None:
