@@ -21,6 +21,7 @@ FINEST = 0.01  # of the scale: answers are not told apart more finely
 TAIL, USUALLY = 0.1, 2.06  # so many errors are larger than so many times the mean error, if errors are normal
 QUICK, PATIENT = 80.0, 200.0  # an answer moves a person's width by QUICK / (PATIENT + answers so far)
 STEADY = 0.2  # and a moment, all its answers together, by this at least: people change, however long they are known
+FASTEST = 1.6  # nor by more than this: a newcomer's first moment, however many items it has, is one moment
 LEAST, MOST = -1.5, 1.5  # logarithms of how narrow and how wide a person's intervals become
 
 
@@ -62,7 +63,7 @@ def own_width(cohort: Cohort, off: Floats) -> Floats:
     for row, (errors, count, place) in enumerate(zip(ordered.tolist(), given.tolist(), rank.tolist(), strict=True)):
         log, told = (log, told + count) if place else (0.0, count)
         beyond = count - bisect_right(errors, log, 0, count)
-        step = max(QUICK / (PATIENT + told), STEADY / max(count, 1))
+        step = max(min(QUICK / (PATIENT + told), FASTEST / max(count, 1)), STEADY / max(count, 1))
         log = min(max(log + step * (beyond - TAIL * count), LEAST), MOST)
         out[row] = log
     return np.exp(out)
