@@ -171,7 +171,7 @@ def _split(cohort: Cohort, name: str, gap_h: float) -> Split:
         raise ModelError(message)
     split = makers[name]()
     if split.frozen:
-        guard_windows(split, max(gap_h, cohort.lookback_h))
+        guard_windows(split, gap_h)
     return split
 
 

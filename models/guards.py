@@ -151,9 +151,10 @@ def guard_windows(split: Split, hours: float = GAP_H) -> None:
     """No look-back of a test row reaches over the last training row of its person: P1 needs a gap.
 
     Raises:
-        LeakageError: a test row lies closer than `hours` behind training, or holds something that was measured over a
-            day of training.
+        LeakageError: a test row lies closer behind training than `hours` or the cohort's look-back, or holds something
+            that was measured over a day of training.
     """
+    hours = max(hours, split.cohort.lookback_h)
     border = split.cohort.largest(split.cohort.time_us, split.train, np.iinfo(np.int64).min)[split.cohort.person]
     trained = border > np.iinfo(np.int64).min
     near = split.test & trained & (split.cohort.time_us - np.where(trained, border, 0) < hours * HOUR_US)

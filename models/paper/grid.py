@@ -124,7 +124,7 @@ class Bench:
         """
         guard_past(cohort)
         split = frozen(cohort, gap_h)
-        guard_windows(split, max(gap_h, cohort.lookback_h))
+        guard_windows(split, gap_h)
         rows = np.flatnonzero(split.test)
         if not len(rows):
             message = (

@@ -139,7 +139,7 @@ def test_counts_flags_and_what_never_moves_refuse_nobody(cohort: Cohort) -> None
 
 
 @pytest.mark.parametrize("name", ["yesterday", "daily", "today"])
-def test_days_with_an_sd_or_values_of_the_whole_period_are_refused(study: Study, name: str) -> None:
+def test_days_with_an_sd_of_the_whole_period_are_refused(study: Study, name: str) -> None:
     frame = simulated_moments(study, participants=4, days=14, seed=1)
     cohort = cohort_from_frame(frame, items_of(study), modalities())
     day = cohort.modalities["yesterday"]
