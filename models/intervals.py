@@ -21,7 +21,7 @@ FINEST = 0.01  # of the scale: answers are not told apart more finely
 TAIL, USUALLY = 0.1, 2.06  # so many errors are larger than so many times the mean error, if errors are normal
 QUICK, PATIENT = 80.0, 200.0  # an answer moves a person's width by QUICK / (PATIENT + answers so far)
 STEADY = 0.2  # and a moment, all its answers together, by this at least: people change, however long they are known
-FASTEST = 1.6  # nor by more than this: a newcomer's first moment, however many items it has, is one moment
+FASTEST = 0.8  # nor by more than this: a newcomer's first moment, however many items it has, is one moment
 LEAST, MOST = -1.5, 1.5  # logarithms of how narrow and how wide a person's intervals become
 
 

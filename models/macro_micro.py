@@ -215,17 +215,19 @@ def view_name(*, nightly: bool) -> str:
 def error_scale(past: Past, seen: Ints) -> Floats:
     """How far off this person's answers usually lie, (rows, items) in scale units, from what is seen.
 
-    The person's mean absolute change, shrunk towards the population's expected error by ten answers' weight; and all
-    items together wider or narrower by how far the person's answers lay from the baseline before.
+    What the baseline expects of its own error, which grows with the time ahead and where little is known of a level;
+    times how much more than others the person's answers change, shrunk towards 1 by ten answers' weight; and all items
+    together wider or narrower by how far the person's answers lay from the baseline before.
     """
     ahead = past.forecast(seen)
-    usual = _usual_error(past.history(seen), ahead, past.cohort.span)
+    usual = _usual_error(past.history(seen), ahead, past.population, past.cohort.span)
     off = np.abs(past.cohort.answers - ahead.value) / usual
     return usual * select(own_width(past.cohort, off), seen, 1.0)[:, None]
 
 
-def _usual_error(before: History, ahead: Forecast, span: Floats) -> Floats:
-    usual = 0.8 * ahead.sd
+def _usual_error(before: History, ahead: Forecast, population: Population, span: Floats) -> Floats:
+    """The mean size of errors; of a normal one .8 SD, and never less than a hair of the scale."""
+    expected, typical = (0.8 * sd + 0.01 * span for sd in (ahead.sd, population.within_sd))
     count = np.maximum(before.count - 1, 0.0)
-    own = np.where(np.isnan(before.deviation), 0.0, before.deviation)
-    return np.asarray((count * own + 10 * usual) / (count + 10) + 0.01 * span)
+    own = np.where(np.isnan(before.deviation), typical, before.deviation)
+    return np.asarray(expected * (count * own / typical + 10) / (count + 10))

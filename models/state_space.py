@@ -33,6 +33,11 @@ class Population:
         """Whether anything drifts or swings."""
         return bool(self.var[:, 1:].any())
 
+    @property
+    def within_sd(self) -> Floats:
+        """SD of a person's answers around the person's lasting level, (items,)."""
+        return np.asarray(np.sqrt(self.var[:, 1:].sum(1) + self.noise_var))
+
 
 @dataclass(frozen=True)
 class Forecast:

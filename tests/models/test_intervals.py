@@ -1,9 +1,17 @@
 """Intervals hold what they promise for errors of the kind they were calibrated on."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from models.cohort import Cohort
+from models.history import seen_before, seen_online
+from models.inputs import Past
 from models.intervals import calibrate, own_width
+from models.macro_micro import error_scale
+from models.population import fit_population
+from models.state_space import Population
 from tests.models.people import made_up
 
 
@@ -88,3 +96,36 @@ def test_a_width_knows_nothing_of_later_errors_and_moves_for_nobody_else() -> No
     changed = own_width(cohort, off) != own_width(cohort, later)
     assert changed.any()
     assert not changed[(cohort.person != 1) | (cohort.rank()[0] < 20)].any()
+
+
+def test_errors_are_expected_to_grow_with_the_time_ahead_as_the_baseline_expects_however_many_answers_are_known() -> (
+    None
+):
+    cohort = made_up(people=2, days=40, missed=0.0)
+    items = np.ones(3)
+    population = Population(
+        50 * items, 100 * items, np.array([[100.0, 150.0, 50.0]] * 3), np.array([[0, 0.005, 0.1]] * 3)
+    )
+    past, rank = Past.of(cohort, population, np.zeros((3, 3))), cohort.rank()[0]
+    early = seen_before(cohort, rank < 100, seen_online(cohort))
+    soon, later = ((cohort.person == 0) & (rank == at) for at in (100, 199))
+    scale, expected = error_scale(past, early), past.forecast(early).sd
+    assert (expected[later] > 1.1 * expected[soon]).all()
+    assert scale[later] / scale[soon] == pytest.approx(
+        expected[later] / expected[soon], rel=0.03
+    )  # a hair of the scale is added to both
+
+
+def test_the_scale_of_errors_follows_how_much_a_person_changes_in_every_unit() -> None:
+    cohort = made_up(people=40, days=30, missed=0.0)
+    calm = (cohort.person % 2 == 0)[:, None]
+    cohort = replace(cohort, answers=np.where(calm, 50 + (cohort.answers - 50) / 3, cohort.answers))
+    last = cohort.rank()[0] == 149
+
+    def scale(of: Cohort) -> np.ndarray:
+        return error_scale(Past.of(of, fit_population(of, of.labelled), np.zeros((3, 3))), seen_online(of))[last]
+
+    usual = scale(cohort)
+    assert 2.0 < usual[1::2].mean() / usual[::2].mean() < 4.0
+    tenth = replace(cohort, items=tuple(replace(i, high=10.0) for i in cohort.items), answers=cohort.answers / 10)
+    assert scale(tenth) == pytest.approx(usual / 10, rel=0.05)
