@@ -23,10 +23,10 @@ from models.batch import Batch
 from models.cohort import Cohort, Floats, Ints, Mask
 from models.forest import Forest, grow
 from models.habits import related
-from models.history import seen_as_newcomer, seen_online
+from models.history import NONE, seen_as_newcomer, seen_online
 from models.inputs import Inputs, Past
 from models.intervals import calibrate
-from models.macro_micro import NEVER, NEWCOMER, NIGHTLY, ONLINE, MacroMicro, error_scale
+from models.macro_micro import NEVER, NEWCOMER, NIGHTLY, ONLINE, STRANGER, MacroMicro, error_scale
 from models.metrics import mae, pooled_ccc, sums_over_all
 from models.mix import choose, choose_for_newcomers
 from models.network import Network, together
@@ -200,9 +200,10 @@ class _Material:
         by_night, seen_by_night = nightly_view(cohort)
         known = {ONLINE: (online, seen_online(cohort)), NIGHTLY: (replace(online, cohort=by_night), seen_by_night)}
         views = {name: _View(past, seen, model.inputs(past, seen)) for name, (past, seen) in known.items()}
-        # Of a newcomer nothing is known but the answers shown.
-        shown = seen_as_newcomer(cohort, model.settings.seed)
-        views[NEWCOMER] = _View(online, shown, model.inputs(online, shown).of_strangers(len(model.participants)))
+        # Of a newcomer nothing is known but the answers shown, of a stranger not even these.
+        unknown = {NEWCOMER: seen_as_newcomer(cohort, model.settings.seed), STRANGER: np.full(len(cohort), NONE)}
+        for name, shown in unknown.items():
+            views[name] = _View(online, shown, model.inputs(online, shown).of_strangers(len(model.participants)))
         return cls(model, cohort, views, (cohort.answers - cohort.low) / cohort.span)
 
     def without(self, modalities: Sequence[str]) -> _Material:
@@ -222,8 +223,8 @@ class _Material:
         model = self.model
         if model.forest is None:
             return
-        for name, view in self.views.items():
-            used = held.check & view.inputs.answered if name == NEWCOMER else held.check
+        for name in (ONLINE, NIGHTLY, NEWCOMER):
+            view, used = self.views[name], self._of_view(name, held.check)
             if not used.any():
                 continue
             rows = view.inputs.take(used)
@@ -234,13 +235,16 @@ class _Material:
 
     def calibrate(self, rows: Mask) -> None:
         """Interval widths from held-back rows, in every view."""
-        low, span = self.cohort.low, self.cohort.span
+        low, span, coverage = self.cohort.low, self.cohort.span, self.model.settings.coverage
         for name, view in self.views.items():
-            value = low + span * self.model.estimate(view.inputs.take(rows), nightly=name == NIGHTLY)
-            scale = error_scale(view.past, view.seen)[rows]
-            self.model.intervals[name] = calibrate(
-                value, scale, self.cohort.answers[rows], self.model.settings.coverage
-            )
+            used = self._of_view(name, rows)
+            value = low + span * self.model.estimate(view.inputs.take(used), nightly=name == NIGHTLY)
+            scale = error_scale(view.past, view.seen)[used]
+            self.model.intervals[name] = calibrate(value, scale, self.cohort.answers[used], coverage)
+
+    def _of_view(self, name: str, rows: Mask) -> Mask:
+        """Of some rows those that a view is about: a newcomer has said something."""
+        return rows & self.views[name].inputs.answered if name == NEWCOMER else rows
 
     def network(self, seed: int) -> Network:
         """A new network; the seed decides its first weights and everything drawn in its training."""

@@ -26,7 +26,7 @@ from models.standardise import Standard
 from models.state_space import Forecast, Population
 
 NEVER = np.iinfo(np.int64).min  # before any answer, UTC µs
-ONLINE, NIGHTLY, NEWCOMER = VIEWS = "online", "nightly", "newcomer"
+ONLINE, NIGHTLY, NEWCOMER, STRANGER = VIEWS = "online", "nightly", "newcomer", "stranger"
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,11 @@ class MacroMicro:
     `network` is None where the baseline alone was best or where there was too little to learn from; `note` says so, and
     what else was left out. `curve` holds training losses and validation scores by epoch; `score` what validation gave
     (and `baseline_score` without any correction). `forest` and `mixes` stand beside a network: the trees that are asked
-    too, and how the two become one estimate, in each of the `VIEWS`; people whom the macro fit did not know, who are
-    those from `macro_people` on, are newcomers in every view. `unused` are modalities that did not help on held-back
-    answers and are treated as never measured. `answered_until` (people,) is the time of each participant's last answer
-    in training, UTC µs. `relation` (items, items) tells how much items say of each other (`habits.related`).
+    too, and how the two become one estimate, by view; people whom the macro fit did not know, who are those from
+    `macro_people` on, are newcomers in every view, and strangers before their first answer. `unused` are modalities
+    that did not help on held-back answers and are treated as never measured. `answered_until` (people,) is the time of
+    each participant's last answer in training, UTC µs. `relation` (items, items) tells how much items say of each other
+    (`habits.related`).
     """
 
     settings: Settings
@@ -130,9 +131,11 @@ class MacroMicro:
             value = cohort.low + cohort.span * unit
         scale = error_scale(past, seen)[chosen]
         low, high = self.intervals[view_name(nightly=nightly)].around(value, scale, cohort.low, cohort.span)
-        if NEWCOMER in self.intervals:
-            new = self._places(cohort)[chosen] >= self.macro_people
-            low[new], high[new] = self.intervals[NEWCOMER].around(value[new], scale[new], cohort.low, cohort.span)
+        new = self._places(cohort)[chosen] >= self.macro_people
+        for view, these in ((NEWCOMER, new & inputs.answered), (STRANGER, new & ~inputs.answered)):
+            if view in self.intervals:
+                ends = self.intervals[view].around(value[these], scale[these], cohort.low, cohort.span)
+                low[these], high[these] = ends
         return Prediction(value, low, high, {name: cohort.span * by for name, by in moved.items()})
 
     def _estimate(self, inputs: Inputs, fresh: Inputs | None, *, nightly: bool) -> tuple[Floats, dict[str, Floats]]:

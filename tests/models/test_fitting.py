@@ -123,6 +123,17 @@ def test_a_stranger_is_predicted_and_said_to_be_one(cohort: Cohort, model: Macro
     assert np.isfinite(model.predict(stranger).value).all()
 
 
+def test_people_who_never_answered_have_intervals_of_their_own_which_hold_what_they_promise() -> None:
+    cohort = made_up(people=60, days=10, coupling=1.5)
+    known = cohort.person < 40
+    model = fit(cohort.take(known), QUICK)
+    never = replace(cohort, answers=np.where(known[:, None], cohort.answers, np.nan))
+    said, answered = model.predict(never, ~known), ~np.isnan(cohort.answers[~known])
+    inside = (said.low <= cohort.answers[~known]) & (cohort.answers[~known] <= said.high)
+    assert 0.86 <= inside[answered].mean() <= 0.94
+    assert (model.intervals["stranger"].above != model.intervals["newcomer"].above).all()
+
+
 def test_recent_answers_and_habits_stand_beside_network_and_trees(cohort: Cohort, model: MacroMicro) -> None:
     seen = seen_online(cohort)
     inputs = model.inputs(Past.of(cohort, model.population, model.relation), seen)

@@ -13,7 +13,7 @@ from models.cohort import Cohort
 from models.errors import CohortError
 from models.evaluation import evaluate_again
 from models.fitting import fit
-from models.history import seen_online
+from models.history import seen_nightly, seen_online
 from models.inputs import Inputs, Past
 from models.macro_micro import MacroMicro
 from models.micro import START_SD
@@ -71,10 +71,18 @@ def test_whoever_the_macro_fit_did_not_know_stays_a_newcomer_until_the_next(
     assert model.knows(NEWCOMER)
     assert model.macro_people == macro.macro_people == 11
     wide = replace(model, mixes={**model.mixes, "newcomer": replace(model.mixes["newcomer"], factor=2.0)})
-    wide.intervals = {**model.intervals, "newcomer": replace(model.intervals["newcomer"], above=np.full(3, 50.0))}
+    wide.intervals = {
+        **model.intervals,
+        "newcomer": replace(model.intervals["newcomer"], above=np.full(3, 50.0)),
+        "stranger": replace(model.intervals["stranger"], below=np.full(3, -50.0)),
+    }
     new = np.array(cohort.participants)[cohort.person] == NEWCOMER
+    silent = new & (seen_nightly(cohort) < np.flatnonzero(new & cohort.labelled)[0])
     usual, told = model.predict(cohort, nightly=True), wide.predict(cohort, nightly=True)
-    assert (told.high[new] == 100).all()
+    assert (told.high[new & ~silent] == 100).all()
+    assert silent.any()
+    assert (told.low[silent] == 0).all()
+    np.testing.assert_array_equal(told.high[silent], usual.high[silent])
     assert (told.value[new] != usual.value[new]).any()
     np.testing.assert_array_equal(told.value[~new], usual.value[~new])
     np.testing.assert_array_equal(told.high[~new], usual.high[~new])
