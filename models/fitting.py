@@ -125,7 +125,7 @@ def _learn(material: _Material, held: Held, checkpoint: Path | None, progress: P
     network = material.network(model.settings.seed)
     training = material.training(network, held.learn)
     device = device_of(model.settings)
-    checks = [_Check.of(v.take(held.check), material.unit[held.check], device) for v in material.trained]
+    checks = [_Check.of(v.take(held.check), material.unit[held.check], device) for v in material.trained.values()]
     start = fmean(c.untouched for c in checks)
 
     def score(network: Network) -> float:
@@ -174,77 +174,79 @@ def _keep_baseline(material: _Material, held: Held, why: str) -> None:
 
 @dataclass(frozen=True)
 class _View:
-    """The moments as a view knows them: the last row that each row sees, and what network and trees read of it."""
+    """The moments as a view knows them, and the last row that each row sees."""
 
     past: Past
     seen: Ints
-    inputs: Inputs
-
-    @property
-    def cohort(self) -> Cohort:
-        return self.past.cohort
 
 
 @dataclass(frozen=True)
 class _Material:
-    """What every step of one fit shares; `unit` (rows, items) are the answers in units of the span."""
+    """What every step of one fit shares.
+
+    `trained` is what network and trees learn from, by view: were people seen as newcomers too, they would be learned by
+    heart. `unit` (rows, items) are the answers in units of the span.
+    """
 
     model: MacroMicro
     cohort: Cohort
     views: dict[str, _View]
+    trained: dict[str, Inputs]
     unit: Floats
 
     @classmethod
     def of(cls, model: MacroMicro, cohort: Cohort) -> _Material:
         online = Past.of(cohort, model.population, model.relation)
         by_night, seen_by_night = nightly_view(cohort)
+        first = seen_as_newcomer(cohort, model.settings.seed)
+        views = {}
         known = {ONLINE: (online, seen_online(cohort)), NIGHTLY: (replace(online, cohort=by_night), seen_by_night)}
-        views = {name: _View(past, seen, model.inputs(past, seen)) for name, (past, seen) in known.items()}
-        # Of a newcomer nothing is known but the answers shown, of a stranger not even these.
-        unknown = {NEWCOMER: seen_as_newcomer(cohort, model.settings.seed), STRANGER: np.full(len(cohort), NONE)}
-        for name, shown in unknown.items():
-            views[name] = _View(online, shown, model.inputs(online, shown).of_strangers(len(model.participants)))
-        return cls(model, cohort, views, (cohort.answers - cohort.low) / cohort.span)
+        for name, (past, seen) in known.items():
+            views[name] = _View(past, seen)
+            # Of a newcomer nothing is known but the answers shown, of a stranger not even these.
+            views[NEWCOMER + name] = _View(past, np.minimum(first, seen))
+            views[STRANGER + name] = _View(past, np.full(len(cohort), NONE))
+        trained = {name: model.inputs(past, seen) for name, (past, seen) in known.items()}
+        return cls(model, cohort, views, trained, (cohort.answers - cohort.low) / cohort.span)
 
     def without(self, modalities: Sequence[str]) -> _Material:
         """The same with some modalities never measured."""
-        views = self.views
+        trained = self.trained
         for name in modalities:
-            views = {of: replace(view, inputs=view.inputs.without(name)) for of, view in views.items()}
-        return replace(self, views=views)
+            trained = {of: inputs.without(name) for of, inputs in trained.items()}
+        return replace(self, trained=trained)
 
-    @property
-    def trained(self) -> tuple[Inputs, Inputs]:
-        """What is learned from: were people seen as newcomers too, they would be learned by heart."""
-        return self.views[ONLINE].inputs, self.views[NIGHTLY].inputs
+    def asked(self, name: str, rows: Mask) -> tuple[Ints, Inputs]:
+        """Those of some rows that a view is about, and what is read of them: a newcomer has said something."""
+        view, at = self.views[name], np.flatnonzero(rows)
+        if name in self.trained:
+            return at, self.trained[name].take(at)
+        inputs = self.model.inputs(view.past, view.seen, at).of_strangers(len(self.model.participants))
+        about = inputs.answered | name.startswith(STRANGER)
+        return at[about], inputs.take(about)
 
     def mix(self, held: Held) -> None:
         """Choose how network and trees are put together, against a weighted mean of answers."""
         model = self.model
         if model.forest is None:
             return
-        for name in (ONLINE, NIGHTLY, NEWCOMER):
-            view, used = self.views[name], self._of_view(name, held.check)
-            if not used.any():
+        for name, view in self.views.items():
+            at, inputs = self.asked(name, held.check)
+            if not len(at) or name.startswith(STRANGER):
                 continue
-            rows = view.inputs.take(used)
-            usual = Ewma().fit(view.cohort, held.learn, view.seen).predict(view.cohort, view.seen)[used]
+            usual = Ewma().fit(self.cohort, held.learn, view.seen).predict(self.cohort, view.seen)[at]
             reference = (usual - self.cohort.low) / self.cohort.span
-            chosen = choose_for_newcomers if name == NEWCOMER else choose
-            model.mixes[name] = chosen(model.parts(rows), reference, self.unit[used])
+            chosen = choose_for_newcomers if name.startswith(NEWCOMER) else choose
+            model.mixes[name] = chosen(model.parts(inputs), reference, self.unit[at])
 
     def calibrate(self, rows: Mask) -> None:
         """Interval widths from held-back rows, in every view."""
         low, span, coverage = self.cohort.low, self.cohort.span, self.model.settings.coverage
         for name, view in self.views.items():
-            used = self._of_view(name, rows)
-            value = low + span * self.model.estimate(view.inputs.take(used), nightly=name == NIGHTLY)
-            scale = error_scale(view.past, view.seen)[used]
-            self.model.intervals[name] = calibrate(value, scale, self.cohort.answers[used], coverage)
-
-    def _of_view(self, name: str, rows: Mask) -> Mask:
-        """Of some rows those that a view is about: a newcomer has said something."""
-        return rows & self.views[name].inputs.answered if name == NEWCOMER else rows
+            at, inputs = self.asked(name, rows)
+            value = low + span * self.model.estimate(inputs, nightly=name.endswith(NIGHTLY))
+            scale = error_scale(view.past, view.seen)[at]
+            self.model.intervals[name] = calibrate(value, scale, self.cohort.answers[at], coverage)
 
     def network(self, seed: int) -> Network:
         """A new network; the seed decides its first weights and everything drawn in its training."""
@@ -256,23 +258,24 @@ class _Material:
         settings = self.model.settings
         if settings.trees == 0:
             return None
-        return grow(self.trained, self.unit, rows, rounds=settings.trees, seed=settings.seed, threads=settings.threads)
+        views, many = list(self.trained.values()), settings.trees
+        return grow(views, self.unit, rows, rounds=many, seed=settings.seed, threads=settings.threads)
 
     def tells_of_moments(self, rows: Mask) -> bool:
         """Whether estimates of some rows tell more of them than the means of people's earlier answers do."""
         view, cohort = self.views[ONLINE], self.cohort
-        said = self.model.estimate(view.inputs.take(rows))
+        said = self.model.estimate(self.trained[ONLINE].take(rows))
         means = (view.past.history(view.seen, np.flatnonzero(rows)).mean - cohort.low) / cohort.span
         return more_than_means(said, means, self.unit[rows], cohort.person[rows])
 
     def unused(self, rows: Mask) -> tuple[str, ...]:
         """Modalities that estimates of some rows are as good without."""
-        views = {name: self.views[name].inputs.take(rows) for name in (ONLINE, NIGHTLY)}
+        views = {name: inputs.take(rows) for name, inputs in self.trained.items()}
         return of_no_use(self.model, views, self.unit[rows], self.cohort.person[rows])
 
     def training(self, network: Network, rows: Mask) -> Training:
         """Training on some rows, errors told relative to the baseline's on them."""
-        online, nightly = (v.take(rows) for v in self.trained)
+        online, nightly = (inputs.take(rows) for inputs in self.trained.values())
         usual = _mean_error(online.baseline.astype(np.float64), self.unit[rows])
         return Training(network, (online, nightly), self.unit[rows], usual, self.model.settings)
 

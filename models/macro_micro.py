@@ -26,7 +26,9 @@ from models.standardise import Standard
 from models.state_space import Forecast, Population
 
 NEVER = np.iinfo(np.int64).min  # before any answer, UTC µs
-ONLINE, NIGHTLY, NEWCOMER, STRANGER = VIEWS = "online", "nightly", "newcomer", "stranger"
+ONLINE, NIGHTLY = "online", "nightly"
+NEWCOMER, STRANGER = "newcomer_", "stranger_"  # stand before a view's name; a stranger has answered nothing yet
+VIEWS = tuple(who + view for who in ("", NEWCOMER, STRANGER) for view in (ONLINE, NIGHTLY))
 
 
 @dataclass(frozen=True)
@@ -130,11 +132,11 @@ class MacroMicro:
         else:
             value = cohort.low + cohort.span * unit
         scale = error_scale(past, seen)[chosen]
-        low, high = self.intervals[view_name(nightly=nightly)].around(value, scale, cohort.low, cohort.span)
-        new = self._places(cohort)[chosen] >= self.macro_people
-        for view, these in ((NEWCOMER, new & inputs.answered), (STRANGER, new & ~inputs.answered)):
-            if view in self.intervals:
-                ends = self.intervals[view].around(value[these], scale[these], cohort.low, cohort.span)
+        view, new = view_name(nightly=nightly), self._places(cohort)[chosen] >= self.macro_people
+        low, high = self.intervals[view].around(value, scale, cohort.low, cohort.span)
+        for who, these in ((NEWCOMER, new & inputs.answered), (STRANGER, new & ~inputs.answered)):
+            if who + view in self.intervals:
+                ends = self.intervals[who + view].around(value[these], scale[these], cohort.low, cohort.span)
                 low[these], high[these] = ends
         return Prediction(value, low, high, {name: cohort.span * by for name, by in moved.items()})
 
@@ -181,8 +183,8 @@ class MacroMicro:
         if view not in self.mixes:
             return np.clip(parts[..., 0], 0.0, 1.0)
         out = self.mixes[view].of(parts)
-        if NEWCOMER in self.mixes:
-            out[new] = self.mixes[NEWCOMER].of(parts[new])
+        if NEWCOMER + view in self.mixes:
+            out[new] = self.mixes[NEWCOMER + view].of(parts[new])
         return out
 
     def parts(self, inputs: Inputs) -> Floats:
@@ -229,8 +231,8 @@ def error_scale(past: Past, seen: Ints) -> Floats:
 
 
 def _usual_error(before: History, ahead: Forecast, population: Population, span: Floats) -> Floats:
-    """The mean size of errors; of a normal one .8 SD, and never less than a hair of the scale."""
-    expected, typical = (0.8 * sd + 0.01 * span for sd in (ahead.sd, population.within_sd))
+    """The mean size of errors, .8 SD of a normal one, and a hair of the scale: nobody is sure to stay as they are."""
+    expected, typical = 0.8 * ahead.sd, 0.8 * population.within_sd
     count = np.maximum(before.count - 1, 0.0)
     own = np.where(np.isnan(before.deviation), typical, before.deviation)
-    return np.asarray(expected * (count * own / typical + 10) / (count + 10))
+    return np.asarray(expected * (count * own / typical + 10) / (count + 10) + 0.01 * span)

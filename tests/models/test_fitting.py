@@ -17,7 +17,7 @@ from models.macro_micro import MacroMicro
 from models.mix import EQUAL, PARTS
 from models.settings import Settings
 from models.state_space import forecast
-from tests.models.people import made_up
+from tests.models.people import made_up, with_past
 
 QUICK = Settings(max_epochs=12, patience=12, width=16, layers=1, batch=128, threads=1)
 
@@ -123,15 +123,30 @@ def test_a_stranger_is_predicted_and_said_to_be_one(cohort: Cohort, model: Macro
     assert np.isfinite(model.predict(stranger).value).all()
 
 
-def test_people_who_never_answered_have_intervals_of_their_own_which_hold_what_they_promise() -> None:
-    cohort = made_up(people=60, days=10, coupling=1.5)
-    known = cohort.person < 40
-    model = fit(cohort.take(known), QUICK)
-    never = replace(cohort, answers=np.where(known[:, None], cohort.answers, np.nan))
-    said, answered = model.predict(never, ~known), ~np.isnan(cohort.answers[~known])
-    inside = (said.low <= cohort.answers[~known]) & (cohort.answers[~known] <= said.high)
-    assert 0.86 <= inside[answered].mean() <= 0.94
-    assert (model.intervals["stranger"].above != model.intervals["newcomer"].above).all()
+@pytest.fixture(scope="module")
+def told_by_body() -> Cohort:
+    """A cohort in which a sensor says of everybody how they feel."""
+    cohort = made_up(people=60, days=10)
+    felt = (np.nan_to_num(cohort.answers, nan=50.0).mean(axis=1, keepdims=True) - 50) / 10
+    values = 1.5 * felt + np.random.default_rng(5).normal(size=(len(cohort), 4))
+    return replace(cohort, modalities={"hrv": with_past(values, cohort.person)})
+
+
+@pytest.fixture(scope="module")
+def of_forty(told_by_body: Cohort) -> MacroMicro:
+    return fit(told_by_body.take(told_by_body.person < 40), QUICK)
+
+
+@pytest.mark.parametrize("nightly", [False, True])
+@pytest.mark.parametrize("silent", [False, True])
+def test_intervals_of_unknown_people_hold_what_they_promise_by_night_and_before_the_first_answer(
+    told_by_body: Cohort, of_forty: MacroMicro, *, nightly: bool, silent: bool
+) -> None:
+    cohort, new = told_by_body, told_by_body.person >= 40
+    asked = replace(cohort, answers=np.where(new[:, None] & silent, np.nan, cohort.answers))
+    said, answers = of_forty.predict(asked, new, nightly=nightly), cohort.answers[new]
+    inside = ((said.low <= answers) & (answers <= said.high))[~np.isnan(answers)]
+    assert 0.86 <= inside.mean() <= 0.94
 
 
 def test_recent_answers_and_habits_stand_beside_network_and_trees(cohort: Cohort, model: MacroMicro) -> None:
@@ -142,7 +157,7 @@ def test_recent_answers_and_habits_stand_beside_network_and_trees(cohort: Cohort
     told = inputs.answered
     usual = Ewma(0.2).fit(cohort, np.ones(len(cohort), bool), seen).predict(cohort, seen)
     np.testing.assert_allclose(cohort.low + cohort.span * recent[told], usual[told], rtol=1e-5)
-    assert model.mixes["newcomer"].weights == EQUAL
+    assert model.mixes["newcomer_online"].weights == EQUAL
 
 
 def test_rows_asked_for_come_alone_but_see_the_whole_past(cohort: Cohort, model: MacroMicro) -> None:

@@ -70,11 +70,13 @@ def test_whoever_the_macro_fit_did_not_know_stays_a_newcomer_until_the_next(
     model = packaging.load(tmp_path)
     assert model.knows(NEWCOMER)
     assert model.macro_people == macro.macro_people == 11
-    wide = replace(model, mixes={**model.mixes, "newcomer": replace(model.mixes["newcomer"], factor=2.0)})
+    spread = {name: replace(mix, factor=2.0) for name, mix in model.mixes.items() if name.startswith("newcomer_")}
+    assert len(spread) == 2
+    wide = replace(model, mixes=model.mixes | spread)
     wide.intervals = {
         **model.intervals,
-        "newcomer": replace(model.intervals["newcomer"], above=np.full(3, 50.0)),
-        "stranger": replace(model.intervals["stranger"], below=np.full(3, -50.0)),
+        "newcomer_nightly": replace(model.intervals["newcomer_nightly"], above=np.full(3, 50.0)),
+        "stranger_nightly": replace(model.intervals["stranger_nightly"], below=np.full(3, -50.0)),
     }
     new = np.array(cohort.participants)[cohort.person] == NEWCOMER
     silent = new & (seen_nightly(cohort) < np.flatnonzero(new & cohort.labelled)[0])
@@ -271,7 +273,8 @@ def test_enough_new_answers_give_new_intervals_and_too_few_keep_the_old(
     now = until(cohort, 12)
     made, new = update(macro, now), macro.unseen(now)
     assert made.calibrated
-    assert made.model.intervals["newcomer"] == macro.intervals["newcomer"]  # their own until the next macro fit
+    for name in ("newcomer_online", "newcomer_nightly"):
+        assert made.model.intervals[name] == macro.intervals[name]  # their own until the next macro fit
     # They hold nine tenths of the answers that they were made from, said by the macro fit.
     said = replace(macro, intervals=made.model.intervals).predict(now, new)
     truth = now.answers[new]
