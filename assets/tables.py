@@ -289,7 +289,7 @@ PREDICTIONS = Table(
         _col("value", pl.Float64(), "scale units", "the estimate"),
         _col("low", pl.Float64(), "scale units", "lower end of the interval"),
         _col("high", pl.Float64(), "scale units", "upper end of the interval"),
-        _col("known_person", pl.Boolean(), "", "whether the model has parameters of this person"),
+        _col("known_person", pl.Boolean(), "", "whether the model has learned from answers of this person"),
         _col("answers_before", pl.Int64(), "count", "answers of this person known when it was given"),
         _col("model_version", pl.Int64(), "", "version of macro-micro that gave it"),
         _col("known_until_us", pl.Int64(), "µs UTC", "nothing after this time was used"),

@@ -39,6 +39,7 @@ from models.training import Progress, Training, device_of
 from models.worth import more_than_means, of_no_use
 
 FEWEST_PRESENT = 20  # moments that a modality needs to be learned from
+LEAST_ERROR = 1e-6  # of the scale, in which errors are told where the baseline makes none
 
 
 @dataclass(frozen=True)
@@ -296,7 +297,7 @@ class _Check:
     @classmethod
     def of(cls, inputs: Inputs, answers: Floats, device: torch.device) -> _Check:
         start = inputs.baseline.astype(np.float64)
-        usual = float(np.nanmean(_errors(start, answers)))
+        usual = max(float(np.nanmean(_errors(start, answers))), LEAST_ERROR)
         return cls(Batch.of(inputs).to(device), answers, usual, _score(start, answers, usual))
 
     def score(self, network: Network) -> float:

@@ -23,6 +23,7 @@ MOVED = 0.37  # of the scale: how far answers that nobody may see are moved
 SAME = 1e-6  # of an SD: nearer to a mean lie only numbers that were made of it
 ENOUGH = 5  # differing values of a person, from which on their mean tells where they come from
 FAR = 50  # days from which on the step of a mean no longer tells how many there are
+ROUNDED = 0.006  # how far mean and SD of standardised values lie off when these were stored with two digits
 NEARLY_ALL = 0.9  # of the people, if there are several: chance centres somebody, never almost everybody
 Method = Callable[[Split], Floats]
 """Fits on a split's training rows and predicts every row, (rows, items)."""
@@ -34,7 +35,8 @@ def guard_past(cohort: Cohort) -> None:
     For cohorts with all moments of their people: earlier rows that are left out look like a count that is too high. The
     past of what is measured over days runs over all days, also those without a moment, and cannot be recomputed; from
     one day with moments to the next, what is told must have moved as the day between moved it. What was measured must
-    itself hold nothing of the whole period: neither its mean taken away nor gaps filled with it.
+    itself hold nothing of the whole period: it was not brought to a common mean, spread or range person by person, and
+    no gaps are filled with a mean or median.
 
     Raises:
         LeakageError: a feature's past mean, SD or count does not follow from earlier rows, or its values were made with
@@ -44,7 +46,10 @@ def guard_past(cohort: Cohort) -> None:
         by_day = name in BY_DAY
         (_guard_days if by_day else _guard_moments)(cohort, name, modality)
         first = (np.diff(cohort.person, prepend=-1) != 0) | (np.diff(cohort.day, prepend=-1) != 0)
-        _guard_values(name, modality, cohort.person, first if by_day else np.ones_like(first))
+        rows = first if by_day else np.ones_like(first)
+        # Who exports answered moments alone has standardised over these alone.
+        for which in (rows, rows & cohort.labelled):
+            _guard_values(name, modality, cohort.person, which)
 
 
 def _guard_days(cohort: Cohort, name: str, modality: Modality) -> None:
@@ -74,31 +79,68 @@ def _guard_days(cohort: Cohort, name: str, modality: Modality) -> None:
 
 
 def _guard_values(name: str, modality: Modality, person: Ints, rows: Mask) -> None:
-    """No feature has its mean taken away person by person, or gaps of somebody filled with a mean of all moments."""
+    """No feature is standardised over a whole period, person by person or over all, or has its gaps filled from it."""
     values, whose = modality.values[rows], person[rows]
     if not len(values) or not values.shape[1]:
         return
-    told, centred, stuffed = np.zeros((3, values.shape[1]))
+    told, scaled, stuffed, repeated, by_middle = np.zeros((5, values.shape[1]))
     overall, spread = _mean_and_sd(values)
     for one in np.split(values, np.flatnonzero(np.diff(whose)) + 1):
-        mean, sd = _mean_and_sd(one)
-        varied = _differing(one) >= ENOUGH
+        ordered, (mean, sd) = np.sort(one, axis=0), _mean_and_sd(one)  # NaN last
+        differing, middle = _differing(ordered), _quantile(ordered, 0.5)
+        varied = differing >= ENOUGH
         told += varied
-        centred += varied & (np.abs(mean) <= SAME * sd)
+        scaled += varied & _standardised(ordered, mean, sd)
         for centre, width in ((mean, sd), (overall, spread)):
-            here = np.abs(one - centre) <= SAME * width
-            others = np.where(here, np.nan, one)
-            alone = _differing(others) >= np.maximum(ENOUGH, 0.8 * (~np.isnan(others)).sum(0))
-            stuffed += alone & (here.sum(0) > 1)
-    leaky = (centred >= NEARLY_ALL * np.maximum(told, 2)) | (stuffed > 0)
+            here, others, left = _without(one, centre, width)
+            stuffed += (others >= np.maximum(ENOUGH, 0.8 * left)) & (here > 1)
+        # A median was measured, so that it alone comes more than once tells nothing of one person; nor does it of
+        # anybody where it is the least or the most, such as 0 of what mostly is not there.
+        inside = (np.fmin.reduce(one) < middle) & (middle < np.fmax.reduce(one))
+        here, others, left = _without(one, np.where(inside, middle, np.nan), sd)
+        repeated += varied & (differing < here + left)
+        by_middle += (others == left) & (others >= ENOUGH) & (here > 1)
+    everybody = (np.abs(overall) <= ROUNDED) & (np.abs(spread - 1) <= SAME)
+    leaky = (scaled >= NEARLY_ALL * np.maximum(told, 2)) | (stuffed > 0) | (everybody & (told > 1))
+    leaky |= by_middle >= NEARLY_ALL * np.maximum(repeated, 2)
     if leaky.any():
         first = modality.names[int(np.argmax(leaky))]
         message = (
-            f"{int(leaky.sum())} features of {name} (the first is {first}) were centred or filled with means of the "
-            "whole period, of which later moments are a part. Give what was measured, missing where it was not; "
+            f"{int(leaky.sum())} features of {name} (the first is {first}) were centred, standardised or filled over "
+            "the whole period, of which later moments are a part. Give what was measured, missing where it was not; "
             "people's own past is taken away from it here"
         )
         raise LeakageError(message)
+
+
+def _without(one: Floats, centre: Floats, width: Floats) -> tuple[Ints, Ints, Ints]:
+    """Of each column: how many values are the centre, how many different others there are, and how many others."""
+    here = np.abs(one - centre) <= SAME * width
+    others = np.sort(np.where(here, np.nan, one), axis=0)
+    return here.sum(0), _differing(others), (~np.isnan(others)).sum(0)
+
+
+def _standardised(ordered: Floats, mean: Floats, sd: Floats) -> Mask:
+    """Columns whose mean, spread or range is what standardising makes of one person's values; NaN last in each."""
+    n = np.maximum((~np.isnan(ordered)).sum(0), 2)
+    of_sample = sd * np.sqrt(n / (n - 1))
+    unit = np.minimum(np.abs(sd - 1), np.abs(of_sample - 1))
+    z = (np.abs(mean) <= SAME * sd) | (unit <= SAME) | ((np.abs(mean) <= ROUNDED) & (unit <= ROUNDED))
+    low, middle, high = (_quantile(ordered, share) for share in (0.25, 0.5, 0.75))
+    counted = (filled(ordered) % 1 == 0).all(0)  # whole numbers have whole quartiles
+    by_quartiles = ~counted & (np.abs(middle) <= SAME) & (np.abs(high - low - 1) <= SAME)
+    # A share has many zeros or ones, a range brought to 0 … 1 has one of each.
+    ends = [(np.abs(ordered - end) <= SAME).sum(0) == 1 for end in (0, 1)]
+    within = (filled(ordered) >= -SAME).all(0) & (filled(ordered) <= 1 + SAME).all(0)
+    return np.asarray(z | by_quartiles | (ends[0] & ends[1] & within))
+
+
+def _quantile(ordered: Floats, share: float) -> Floats:
+    """Of each sorted column, NaN last, between its two nearest values; NaN where nothing is there."""
+    count = (~np.isnan(ordered)).sum(0)
+    place = share * np.maximum(count - 1, 0)
+    below, above = (np.take_along_axis(ordered, f(place).astype(int)[None], 0)[0] for f in (np.floor, np.ceil))
+    return np.asarray(below + (above - below) * (place % 1))
 
 
 def _mean_and_sd(values: Floats) -> tuple[Floats, Floats]:
@@ -109,9 +151,8 @@ def _mean_and_sd(values: Floats) -> tuple[Floats, Floats]:
     return mean, np.sqrt((np.where(known, values - mean, 0.0) ** 2).sum(0) / count)
 
 
-def _differing(values: Floats) -> Ints:
-    """How many different values each column has; missing ones do not count."""
-    ordered = np.sort(values, axis=0)  # NaN last
+def _differing(ordered: Floats) -> Ints:
+    """How many different values each sorted column has; missing ones, which are last, do not count."""
     return np.asarray((np.diff(ordered, axis=0) > 0).sum(0) + ~np.isnan(ordered[0]))
 
 

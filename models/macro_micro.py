@@ -73,7 +73,7 @@ class MacroMicro:
     curve: list[dict[str, float]] = field(default_factory=list)
 
     def knows(self, participant: str) -> bool:
-        """Whether the model has parameters of this person's own."""
+        """Whether the fit, or an update since, had answers of this person."""
         return participant in self._known
 
     @property

@@ -86,7 +86,7 @@ def show_estimate(console: Console, said: Mapping[str, Any]) -> None:
         interval = f"{item['low']:.1f} – {item['high']:.1f}"
         table.add_row(item["item"], f"{item['value']:.1f}", interval, _why(item["why"]))
     console.print(table)
-    who = "known to the model" if said["known_person"] else "new: the model has no parameters of this person"
+    who = "known to the model" if said["known_person"] else "new: the model has learned from no answer of this person"
     if not said["in_study"]:
         who = "nobody of this code is in the study: what follows is for anyone of whom nothing is known"
     console.print(f"{said['participant']} is {who}." if said["in_study"] else f"[yellow]{who}[/]", highlight=False)

@@ -22,10 +22,9 @@ from models.registry import Registry
 from models.settings import Settings
 
 BESIDE_FITTING = {
-    "controls.py", "environment.py", "errors.py", "frame.py", "gate.py", "guards.py", "pyfunc.py", "registry.py",
-    "served.py",
+    "environment.py", "errors.py", "frame.py", "gate.py", "pyfunc.py", "registry.py", "served.py",
 }  # fmt: skip
-"""Files of `models/` that no fitted number depends on."""
+"""Files of `models/` that no figure of a fit or an evaluation depends on."""
 
 
 def registry_of(home: Home, study: Study) -> Registry:

@@ -123,6 +123,16 @@ def test_a_stranger_is_predicted_and_said_to_be_one(cohort: Cohort, model: Macro
     assert np.isfinite(model.predict(stranger).value).all()
 
 
+def test_where_everybody_always_answers_the_least_the_baseline_is_kept_and_every_score_is_a_number(
+    cohort: Cohort,
+) -> None:
+    least = replace(cohort, answers=np.where(np.isnan(cohort.answers), np.nan, 0.0))
+    model = fit(least, replace(QUICK, max_epochs=2))
+    assert model.network is None
+    assert np.isfinite([value for epoch in model.curve for value in epoch.values()]).all()
+    assert (model.predict(least).value < 0.01).all()
+
+
 @pytest.fixture(scope="module")
 def told_by_body() -> Cohort:
     """A cohort in which a sensor says of everybody how they feel."""

@@ -106,7 +106,16 @@ def per_person(cohort: Cohort, values: Floats, change: Callable[[Floats], Floats
 LEAKY_VALUES: dict[str, Callable[[Floats], Floats]] = {
     "centred": lambda own: own - np.nanmean(own, axis=0),
     "standardised": lambda own: (own - np.nanmean(own, axis=0)) / np.nanstd(own, axis=0, ddof=1),
+    "divided by its SD": lambda own: own / np.nanstd(own, axis=0),
+    "standardised, two digits": lambda own: np.round((own - np.nanmean(own, axis=0)) / np.nanstd(own, axis=0), 2),
+    "by quartiles": lambda own: (
+        (own - np.nanmedian(own, axis=0)) / np.subtract(*np.nanquantile(own, (0.75, 0.25), axis=0))
+    ),
+    "from 0 to 1": lambda own: (
+        (own - np.nanmin(own, axis=0)) / np.ptp(np.nan_to_num(own - np.nanmin(own, axis=0)), axis=0)
+    ),
     "filled": lambda own: np.where(np.isnan(own), np.nanmean(own, axis=0), own),
+    "filled with the median": lambda own: np.where(np.isnan(own), np.nanmedian(own, axis=0), own),
 }
 
 
@@ -117,14 +126,27 @@ def test_values_made_with_the_whole_period_are_refused(cohort: Cohort, how: str)
     guard_past(replace(cohort, modalities={"hrv": with_past(values, cohort.person)}))
     leaky = per_person(cohort, values, LEAKY_VALUES[how])
     for stored in (leaky, leaky.astype(np.float32).astype(np.float64)):
-        with pytest.raises(LeakageError, match="centred or filled with means of the whole period"):
+        with pytest.raises(LeakageError, match="centred, standardised or filled over the whole period"):
             guard_past(replace(cohort, modalities={"hrv": with_past(stored, cohort.person)}))
+
+
+def test_values_standardised_over_answered_moments_or_over_everybody_are_refused(cohort: Cohort) -> None:
+    values = cohort.modalities["hrv"].values
+    answered, answers = values.copy(), cohort.labelled
+    for person in np.unique(cohort.person):
+        mine = cohort.person == person
+        own = values[mine & answers]
+        answered[mine] = (values[mine] - np.nanmean(own, axis=0)) / np.nanstd(own, axis=0)
+    together = (values - np.nanmean(values, axis=0)) / np.nanstd(values, axis=0)
+    for leaky in (answered, together):
+        with pytest.raises(LeakageError, match="centred, standardised or filled"):
+            guard_past(replace(cohort, modalities={"hrv": with_past(leaky, cohort.person)}))
 
 
 def test_gaps_filled_with_the_mean_of_everybody_are_refused(cohort: Cohort) -> None:
     values = cohort.modalities["hrv"].values
     leaky = np.where(np.isnan(values), np.nanmean(values, axis=0), values)
-    with pytest.raises(LeakageError, match="centred or filled"):
+    with pytest.raises(LeakageError, match="centred, standardised or filled"):
         guard_past(replace(cohort, modalities={"hrv": with_past(leaky, cohort.person)}))
 
 
@@ -132,7 +154,9 @@ def test_counts_flags_and_what_never_moves_refuse_nobody(cohort: Cohort) -> None
     random = np.random.default_rng(1)
     count = random.poisson(2.0, len(cohort)).astype(float)
     flag, never, coarse = (count > 2).astype(float), np.zeros(len(cohort)), np.round(random.normal(size=len(cohort)), 1)
-    values = np.stack([count, flag, never, coarse], axis=1)
+    active = np.where(count > 2, random.gamma(2.0, size=len(cohort)), 0.0)  # minutes, often none
+    share, rare = np.clip(random.normal(0.5, 0.5, len(cohort)), 0, 1), random.poisson(0.7, len(cohort)).astype(float)
+    values = np.stack([count, flag, never, coarse, active, -active, share, rare], axis=1)
     guard_past(replace(cohort, modalities={"hrv": with_past(values, cohort.person)}))
     filled = per_person(cohort, values, lambda own: np.where(own == 2, own.mean(0), own))
     guard_past(replace(cohort, modalities={"hrv": with_past(np.round(filled), cohort.person)}))
