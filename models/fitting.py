@@ -232,8 +232,10 @@ class _Material:
         if model.forest is None:
             return
         for name, view in self.views.items():
+            if name.startswith(STRANGER):
+                continue
             at, inputs = self.asked(name, held.check)
-            if not len(at) or name.startswith(STRANGER):
+            if not len(at):
                 continue
             usual = Ewma().fit(self.cohort, held.learn, view.seen).predict(self.cohort, view.seen)[at]
             reference = (usual - self.cohort.low) / self.cohort.span
