@@ -40,16 +40,17 @@ def guard_past(cohort: Cohort) -> None:
 
     Raises:
         LeakageError: a feature's past mean, SD or count does not follow from earlier rows, or its values were made with
-            a mean of the whole period.
+            figures of the whole period.
     """
+    starts = (np.diff(cohort.person, prepend=-1) != 0) | (np.diff(cohort.day, prepend=-1) != 0)
     for name, modality in cohort.modalities.items():
         by_day = name in BY_DAY
         (_guard_days if by_day else _guard_moments)(cohort, name, modality)
-        first = (np.diff(cohort.person, prepend=-1) != 0) | (np.diff(cohort.day, prepend=-1) != 0)
-        rows = first if by_day else np.ones_like(first)
+        rows = starts if by_day else np.ones_like(starts)
+        _guard_values(name, modality, cohort.person, rows)
         # Who exports answered moments alone has standardised over these alone.
-        for which in (rows, rows & cohort.labelled):
-            _guard_values(name, modality, cohort.person, which)
+        if (rows & ~cohort.labelled).any():
+            _guard_values(name, modality, cohort.person, rows & cohort.labelled)
 
 
 def _guard_days(cohort: Cohort, name: str, modality: Modality) -> None:
